@@ -1,0 +1,106 @@
+"""What sources bring: parsed feeds and entries, their keys and fingerprints.
+
+All instants are aware `datetime`s in UTC; `None` means the publisher did not say (never "now").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """How a source is read."""
+
+    FEED = "feed"
+    FOLDER = "folder"
+
+
+class Tier(StrEnum):
+    """How much a source's word weighs."""
+
+    OFFICIAL = "official"
+    PRESS = "press"
+    BLOG = "blog"
+
+
+class Arrival(StrEnum):
+    """Under which circumstances an entry was first seen; decides whether and how it may alert."""
+
+    NEW = "new"  # came while we watched, or was given by hand
+    ALREADY_THERE = "already_there"  # first poll of the source, recent: alerts go as one section
+    BASELINE = "baseline"  # first poll, old or undated: stored and matched, raises nothing
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One feed or folder we watch, as `seeds/sources.yaml` states it.
+
+    `location` is the URL (may hold `${NAME}`; never a secret's value) or the folder's path relative to `seeds/`.
+    `every` is the owner's wish in seconds.
+    """
+
+    id: str
+    kind: Kind
+    location: str
+    every: int = 3600
+    tags: tuple[str, ...] = ()
+    tier: Tier = Tier.PRESS
+    language: str | None = None
+    headers: dict[str, str] = {}
+
+
+class ParsedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry as a parser found it: plain text (paragraphs separated by blank lines), raw id untouched."""
+
+    raw_id: str | None
+    url: str | None
+    title: str
+    text: str
+    author: str | None = None
+    published: datetime | None = None
+    updated: datetime | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class ParsedFeed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one document held. `faults` are words for a person; entries that could be read are there all the same."""
+
+    format: str
+    title: str
+    entries: tuple[ParsedEntry, ...]
+    faults: tuple[str, ...] = ()
+    ttl_seconds: int | None = None
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """A stable id: the prefix and 20 hex digits of SHA-256 over the length-prefixed parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return f"{prefix}-{digest.hexdigest()[:20]}"
+
+
+def entry_key(entry: ParsedEntry) -> str:
+    """What makes an entry the same one at the next poll: its raw id, else its URL, else title and text."""
+    if entry.raw_id:
+        return f"id:{entry.raw_id}"
+    if entry.url:
+        return f"url:{entry.url}"
+    return f"text:{hashlib.sha256((entry.title + chr(0) + entry.text).encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def entry_id(source_id: str, key: str) -> str:
+    """`ent-…`, the same for the same entry of the same source on every machine."""
+    return derived_id("ent", source_id, key)
+
+
+def fingerprint(title: str, text: str, author: str | None) -> str:
+    """32 hex digits of what a reader would call the content: NFC, white space folded; no times, no URL."""
+    parts = (" ".join(unicodedata.normalize("NFC", part).split()) for part in (title, text, author or ""))
+    return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]

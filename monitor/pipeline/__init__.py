@@ -1,0 +1,1 @@
+"""Read, decide, append: thin. Meets the outside only through `monitor.ports`."""

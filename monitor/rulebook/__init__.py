@@ -1,0 +1,1 @@
+"""YAML lives only here: rule files, receivers and sources become checked objects with places."""

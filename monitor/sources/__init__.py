@@ -1,0 +1,1 @@
+"""The network and the file formats: what is watched becomes parsed entries."""
