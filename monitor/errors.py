@@ -1,6 +1,7 @@
 """The exception tree, and faults: what is wrong in a file, where, and how to mend it.
 
-Foreseen failures of the outside world (a feed down, a mail refused) are events, not exceptions. What is raised here is a
+Foreseen failures of the outside world (a feed down, a mail refused) are events, not exceptions. What is raised here
+is a
 caller's mistake or a broken promise; `exit_code` is what the command line makes of it.
 """
 

@@ -1,4 +1,6 @@
-"""What the pipeline asks of the outside, as Protocols. Promises live here: who calls, what is raised, what is atomic."""
+"""What the pipeline asks of the outside, as Protocols. Promises live here: who calls, what is raised, what is
+atomic.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes true together or not at all: events, a subscription's checkpoint, poll states.
 
-    `expected`: stream -> the version it must be at now (0: must not exist yet). Streams not named may be at any version.
+    `expected`: stream -> the version it must be at now (0: must not exist yet). Streams not named may be at any
+    version.
     `checkpoint`: (subscription, position it was at, position it is at now); `WrongVersion` where it was not there.
     `forget_polls`: source ids whose poll state goes.
     """
@@ -82,10 +85,13 @@ class EventStore(Protocol):
     def append(self, commit: Commit) -> tuple[Appended, ...]:
         """Make a commit durable, fold it into every view in the same transaction, and say where its events stand.
 
-        Returns after COMMIT, one `Appended` per event in order. An event whose `event_id` or `dedupe` is stored already is not
-        written again. If *every* event is a duplicate, `expected` is not checked (it is a retry) and polls are still written; a checkpoint
+        Returns after COMMIT, one `Appended` per event in order. An event whose `event_id` or `dedupe` is stored
+        already is not
+        written again. If *every* event is a duplicate, `expected` is not checked (it is a retry) and polls are
+        still written; a checkpoint
         already at its new position is then fine.
-        Raises `WrongVersion`, `IdempotencyConflict`, `StoreError` (disk full, read-only, made by a newer version…): nothing was written, and the
+        Raises `WrongVersion`, `IdempotencyConflict`, `StoreError` (disk full, read-only, made by a newer version…):
+        nothing was written, and the
         next append works.
         """
         ...
@@ -149,7 +155,8 @@ class EventStore(Protocol):
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer to one fetch. `body` None: 304, nothing new. `moved_to`: where the chain of *permanent* redirects ended, else None.
+    """An answer to one fetch. `body` None: 304, nothing new. `moved_to`: where the chain of *permanent* redirects
+    ended, else None.
 
     `wait` seconds: the least the server asks us to wait before the next poll (Retry-After is in `FetchFailed`).
     """
@@ -165,9 +172,13 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchFailed(Exception):
-    """A fetch that brought nothing. `reason` is one line without secrets; `gone`: 410; `retry_after` seconds, if the server said."""
+    """A fetch that brought nothing. `reason` is one line without secrets; `gone`: 410; `retry_after` seconds, if
+    the server said.
+    """
 
-    def __init__(self, reason: str, *, status: int | None = None, gone: bool = False, retry_after: int | None = None) -> None:
+    def __init__(
+        self, reason: str, *, status: int | None = None, gone: bool = False, retry_after: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason, self.status, self.gone, self.retry_after = reason, status, gone, retry_after
 
@@ -179,7 +190,9 @@ class Fetcher(Protocol):
 
 
 class Parser(Protocol):
-    """Turns bytes into a `ParsedFeed`, in a worker with a deadline. Raises `FetchFailed` where nothing at all could be read."""
+    """Turns bytes into a `ParsedFeed`, in a worker with a deadline. Raises `FetchFailed` where nothing at all could
+    be read.
+    """
 
     async def parse(self, body: bytes, *, url: str, content_type: str | None) -> ParsedFeed: ...
 
@@ -187,7 +200,8 @@ class Parser(Protocol):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one attempt to send. `state`: delivered | failed | unknown.
 
-    `permanent`: no retry can help. `receiver_gone`: the whole receiver is to be held (HTTP 410). `retry_after` in seconds.
+    `permanent`: no retry can help. `receiver_gone`: the whole receiver is to be held (HTTP 410). `retry_after` in
+    seconds.
     """
 
     state: str
@@ -208,7 +222,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(Protocol):
-    """Sends one message over one channel. Never raises: every failure is an `Outcome`. Sending the same delivery id twice is
+    """Sends one message over one channel. Never raises: every failure is an `Outcome`. Sending the same delivery id
+    twice is
     recognisable by the peer (same Message-ID, same webhook-id, same file name)."""
 
     async def send(self, message: Message) -> Outcome: ...

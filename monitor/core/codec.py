@@ -1,6 +1,7 @@
 """Events to JSON bytes and back: type names, schema versions, upcasters.
 
-The stored bytes are what is hashed; nothing is ever re-encoded to verify. An upcaster is a pure function from the JSON object of
+The stored bytes are what is hashed; nothing is ever re-encoded to verify. An upcaster is a pure function from the
+JSON object of
 one schema version to that of the next; each has a golden file under `tests/data/events/`.
 """
 

@@ -1,7 +1,9 @@
 """Every event, in the past tense and frozen; `NewEvent` before it is stored and `Recorded` after.
 
-A field is never renamed, removed or given another meaning: a new shape is a new `schema` number and an upcaster in `codec.py`.
-Streams: `source/<id>`, `entry/<id>`, `story/<id>`, `alert/<id>`, `receiver/<name>`, `delivery/<id>`, `rulebook`, `configuration`, `system`.
+A field is never renamed, removed or given another meaning: a new shape is a new `schema` number and an upcaster in
+`codec.py`.
+Streams: `source/<id>`, `entry/<id>`, `story/<id>`, `alert/<id>`, `receiver/<name>`, `delivery/<id>`, `rulebook`,
+`configuration`, `system`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import ClassVar
 import msgspec
 
 from monitor.core.entries import Arrival
+from monitor.matching.model import RuleMatch, Severity
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,21 +24,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     schema: ClassVar[int] = 1
 
 
-class Severity(StrEnum):
-    """How urgent; `rank` orders them."""
-
-    INFO = "info"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        return list(Severity).index(self)
-
-
-# --- sources -----------------------------------------------------------------------------------------------------------
+# --- sources --------------------------------------------------------------------------------------
 
 
 class SourceAdded(Event, frozen=True, kw_only=True):
@@ -80,7 +69,7 @@ class SourceGone(Event, frozen=True, kw_only=True):
     reason: str
 
 
-# --- entries -----------------------------------------------------------------------------------------------------------
+# --- entries --------------------------------------------------------------------------------------
 
 
 class EntryObserved(Event, frozen=True, kw_only=True):
@@ -129,13 +118,14 @@ class EntryWithdrawn(Event, frozen=True, kw_only=True):
     reason: str
 
 
-# --- rules and configuration -------------------------------------------------------------------------------------------
+# --- rules and configuration ----------------------------------------------------------------------
 
 
 class RuleBookAdopted(Event, frozen=True, kw_only=True):
     """The rules in force from this position on. `revision` is the hash of the whole book.
 
-    `changed` maps path (relative to `rules/`) to the new text, `removed` lists paths: folding all of these gives the whole book.
+    `changed` maps path (relative to `rules/`) to the new text, `removed` lists paths: folding all of these gives
+    the whole book.
     """
 
     revision: str
@@ -151,7 +141,9 @@ class RuleBookRefused(Event, frozen=True, kw_only=True):
 
 
 class ConfigurationAdopted(Event, frozen=True, kw_only=True):
-    """What else decides a digest: texts of `receivers.yaml` and `sources.yaml`, settings and versions. No secret's value."""
+    """What else decides a digest: texts of `receivers.yaml` and `sources.yaml`, settings and versions. No secret's
+    value.
+    """
 
     revision: str
     changed: dict[str, str]
@@ -167,27 +159,7 @@ class ConfigurationRefused(Event, frozen=True, kw_only=True):
     faults: tuple[str, ...]
 
 
-# --- matches, stories, alerts ------------------------------------------------------------------------------------------
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One hit that makes a rule true: code-point offsets into `field` as given, and the words there."""
-
-    concept: str
-    term: str
-    field: str
-    start: int
-    end: int
-    text: str
-
-
-class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule of a theme that an entry met."""
-
-    rule: str
-    severity: Severity
-    when: str
-    evidence: tuple[Evidence, ...]
+# --- matches, stories, alerts ---------------------------------------------------------------------
 
 
 class EntryMatched(Event, frozen=True, kw_only=True):
@@ -296,7 +268,7 @@ class VerdictGiven(Event, frozen=True, kw_only=True):
     note: str
 
 
-# --- receivers, digests and deliveries --------------------------------------------------------------------------------------------
+# --- receivers, digests and deliveries ------------------------------------------------------------
 
 
 class ReceiverAdded(Event, frozen=True, kw_only=True):
@@ -372,7 +344,9 @@ class DeliveryFailed(Event, frozen=True, kw_only=True):
 
 
 class DeliveryUnknown(Event, frozen=True, kw_only=True):
-    """The peer may have it (line dropped after the data, or we died before the outcome). `held`: no resend by itself."""
+    """The peer may have it (line dropped after the data, or we died before the outcome). `held`: no resend by
+    itself.
+    """
 
     delivery_id: str
     digest_id: str
@@ -404,7 +378,7 @@ class OutboxReleased(Event, frozen=True, kw_only=True):
     """Sending goes on."""
 
 
-# --- the log itself ----------------------------------------------------------------------------------------------------
+# --- the log itself -------------------------------------------------------------------------------
 
 
 class ClockAnomaly(Event, frozen=True, kw_only=True):
@@ -422,7 +396,7 @@ class PayloadErased(Event, frozen=True, kw_only=True):
     reason: str
 
 
-# --- envelopes ---------------------------------------------------------------------------------------------------------
+# --- envelopes ------------------------------------------------------------------------------------
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,9 @@
 """Read models: pure folds of events into keyed rows.
 
-A view says which keys an event touches and folds one row at a time, so that any store can keep it: in a dictionary, or as
-rows in SQL written in the transaction that appends the event. A row encodes to the same bytes wherever and whenever it is folded.
+A view says which keys an event touches and folds one row at a time, so that any store can keep it: in a dictionary,
+or as
+rows in SQL written in the transaction that appends the event. A row encodes to the same bytes wherever and whenever
+it is folded.
 Raise `version` when a fold or row changes; the store then rebuilds the view as a new generation and swaps.
 """
 
@@ -16,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from monitor.core import events as ev
+from monitor.matching.model import Severity
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -87,7 +90,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     alert_id: str
     theme: str
     theme_title: str
-    severity: ev.Severity
+    severity: Severity
     state: str
     title: str
     reason: str
@@ -108,7 +111,7 @@ class AlertEventRow(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     alert_id: str
     entry_id: str
-    severity: ev.Severity
+    severity: Severity
     reason: str
     arrival: str
     recorded_at: datetime
@@ -127,7 +130,9 @@ class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed window; `digest_id` is None until composed (or where there was nothing to say: `composed` is then still False)."""
+    """A closed window; `digest_id` is None until composed (or where there was nothing to say: `composed` is then
+    still False).
+    """
 
     window_id: str
     receiver: str
@@ -191,7 +196,6 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     reason: str
     position: int
-
 
 
 def _once(items: tuple[str, ...], item: str) -> tuple[str, ...]:
@@ -492,9 +496,7 @@ def _fold_delivery(row: DeliveryRow | None, recorded: ev.Recorded, key: str) -> 
             return replace(row, state="delivered", in_flight=False, next_attempt=None, last_error=None)
         case ev.DeliveryFailed():
             state = "failed" if event.permanent else "pending" if event.next_attempt else "held"
-            return replace(
-                row, state=state, in_flight=False, next_attempt=event.next_attempt, last_error=event.error
-            )
+            return replace(row, state=state, in_flight=False, next_attempt=event.next_attempt, last_error=event.error)
         case ev.DeliveryUnknown():
             return replace(
                 row, state="held" if event.held else "pending", in_flight=False,
