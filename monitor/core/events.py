@@ -216,6 +216,7 @@ class AlertRaised(Event, frozen=True, kw_only=True):
     story_id: str
     entry_id: str
     source_id: str
+    rules: tuple[str, ...]
     arrival: Arrival
 
 
@@ -226,6 +227,7 @@ class AlertGrouped(Event, frozen=True, kw_only=True):
     entry_id: str
     source_id: str
     severity: Severity
+    rules: tuple[str, ...]
     reason: AlertReason
 
 
@@ -236,6 +238,7 @@ class AlertReopened(Event, frozen=True, kw_only=True):
     entry_id: str
     source_id: str
     severity: Severity
+    rules: tuple[str, ...]
     reason: AlertReason
 
 

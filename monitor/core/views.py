@@ -97,6 +97,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     story_id: str
     entry_ids: tuple[str, ...]
     sources: tuple[str, ...]
+    rules: tuple[str, ...]
     arrival: str
     raised_at: datetime
     verdict: str | None
