@@ -1,4 +1,4 @@
-"""Edited files against the ones in force: adopt what changed, refuse what is faulty, say nothing where all is as before."""
+"""Edited files against the ones in force: adopt what changed, refuse what is faulty, else say nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matches against open alerts: raise, group, reopen or suppress, each with its reason. One alert per theme and story."""
+"""Matches against open alerts: raise, group, reopen or suppress, with reasons. One alert per theme and story."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def alert_id(theme: str, story_id: str) -> str:
 
 
 def decide(match: ThemeMatch, entry: EntryRow, story_id: str, alert: AlertRow | None) -> ev.Event:
-    """What a match leads to. `entry` is the matched revision; `alert` the theme's alert for the story, if there is one."""
+    """What a match leads to. `entry`: the matched revision; `alert`: that of theme and story, if any."""
     if match.mode is not Mode.LIVE:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason=match.mode.value)
     if entry.arrival == Arrival.BASELINE and alert is None and entry.revision == 1:

@@ -1,4 +1,4 @@
-"""Entries that tell the same thing. For now each entry is its own story; ids will not change when copies come to join."""
+"""Entries that tell the same thing. For now each entry is its own story; ids stay when copies come to join."""
 
 from __future__ import annotations
 

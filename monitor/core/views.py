@@ -351,7 +351,7 @@ def _fold_alert(row: AlertRow | None, recorded: ev.Recorded, key: str) -> AlertR
         return AlertRow(
             alert_id=event.alert_id, theme=event.theme, theme_title=event.theme_title, severity=event.severity,
             state="open", title=event.title, reason=event.reason.value, story_id=event.story_id,
-            entry_ids=(event.entry_id,), sources=(event.source_id,), arrival=event.arrival.value,
+            entry_ids=(event.entry_id,), sources=(event.source_id,), rules=event.rules, arrival=event.arrival.value,
             raised_at=recorded.recorded_at, verdict=None, position=position, last_position=position,
         )  # fmt: skip
     if row is None:
@@ -361,7 +361,8 @@ def _fold_alert(row: AlertRow | None, recorded: ev.Recorded, key: str) -> AlertR
             return replace(
                 row, state="open" if isinstance(event, ev.AlertReopened) else row.state, severity=event.severity,
                 reason=event.reason.value, entry_ids=_once(row.entry_ids, event.entry_id),
-                sources=_once(row.sources, event.source_id), last_position=position,
+                sources=_once(row.sources, event.source_id),
+                rules=tuple(dict.fromkeys((*row.rules, *event.rules))), last_position=position,
             )  # fmt: skip
         case ev.AlertAcknowledged():
             return replace(row, state="acknowledged", last_position=position)
