@@ -13,6 +13,7 @@ import msgspec
 from monitor.core.entries import ParsedFeed, Source
 from monitor.core.events import NewEvent, Recorded
 from monitor.core.views import View
+from monitor.matching.model import Document, ThemeMatch
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -195,6 +196,17 @@ class Parser(Protocol):
     """
 
     async def parse(self, body: bytes, *, url: str, content_type: str | None) -> ParsedFeed: ...
+
+
+class Matcher(Protocol):
+    """A compiled rule book. Pure and thread-safe; `revision` names the book."""
+
+    @property
+    def revision(self) -> str: ...
+
+    def match(self, document: Document, *, strict: bool = True) -> tuple[ThemeMatch, ...]:
+        """Every theme (live or shadow) that the document meets, in order of theme id."""
+        ...
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

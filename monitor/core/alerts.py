@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from monitor.core import events as ev
 from monitor.core.entries import Arrival, derived_id
-from monitor.core.views import AlertRow, EntryRow
+from monitor.core.views import AlertRow
 from monitor.matching.model import Mode, ThemeMatch
 
 MAX_TITLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The revision of an entry that met a theme, and the story it tells."""
+
+    entry_id: str
+    source_id: str
+    title: str
+    revision: int
+    arrival: Arrival
+    story_id: str
 
 
 def alert_id(theme: str, story_id: str) -> str:
@@ -15,26 +29,26 @@ def alert_id(theme: str, story_id: str) -> str:
     return derived_id("alr", theme, story_id)
 
 
-def decide(match: ThemeMatch, entry: EntryRow, story_id: str, alert: AlertRow | None) -> ev.Event:
-    """What a match leads to. `entry`: the matched revision; `alert`: that of theme and story, if any."""
+def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None) -> ev.Event:
+    """What a match leads to. `alert`: that of the theme and the entry's story, if any."""
     if match.mode is not Mode.LIVE:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason=match.mode.value)
-    if entry.arrival == Arrival.BASELINE and alert is None and entry.revision == 1:
+    if entry.arrival is Arrival.BASELINE and alert is None and entry.revision == 1:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason="baseline")
     rules = tuple(rule.rule for rule in match.rules)
     if alert is None:
         return ev.AlertRaised(
-            alert_id=alert_id(match.theme, story_id),
+            alert_id=alert_id(match.theme, entry.story_id),
             theme=match.theme,
             theme_title=match.title,
             severity=match.severity,
             title=entry.title[:MAX_TITLE],
             reason=ev.AlertReason.FIRST_MATCH if entry.revision == 1 else ev.AlertReason.REVISED,
-            story_id=story_id,
+            story_id=entry.story_id,
             entry_id=entry.entry_id,
             source_id=entry.source_id,
             rules=rules,
-            arrival=Arrival(entry.arrival) if entry.revision == 1 else Arrival.NEW,
+            arrival=entry.arrival if entry.revision == 1 else Arrival.NEW,
         )
     if match.severity.rank > alert.severity.rank:
         reason = ev.AlertReason.HIGHER_SEVERITY

@@ -1,0 +1,195 @@
+"""New entries → matches, stories, alerts. A subscription of the log: what it finds commits with how far it got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from monitor.core import events as ev
+from monitor.core import views
+from monitor.core.alerts import Candidate, alert_id, decide
+from monitor.core.entries import Arrival
+from monitor.core.stories import start_story
+from monitor.matching.model import Document, ThemeMatch
+from monitor.ports import Commit, EventStore, Matcher
+
+log = structlog.get_logger()
+
+SUBSCRIPTION = "detect"
+RELEVANT = ("EntryObserved", "EntryRevised", "RuleBookAdopted")
+BATCH = 200
+
+Compile = Callable[[Mapping[str, str]], Matcher]
+"""Rule files as adopted (path -> text) to a matcher. They were sound when adopted."""
+
+
+class Detector:
+    """Reads the log behind its checkpoint and appends what the rules in force *at each position* say.
+
+    Which book was in force is read from the log, so a replay matches as the live run did. Methods block; one caller
+    at a time.
+    """
+
+    def __init__(self, store: EventStore, compile_files: Compile) -> None:
+        self._store = store
+        self._compile = compile_files
+        self._checkpoint = store.checkpoint(SUBSCRIPTION)
+        self._cursor = self._checkpoint
+        self._matcher: Matcher | None = None
+        self._ready: dict[str, Matcher] = {}
+
+    @property
+    def position(self) -> int:
+        """Every entry at or below this position is matched."""
+        return self._cursor
+
+    def prepare(self, matcher: Matcher) -> None:
+        """Hand in a matcher compiled beforehand, so that adopting its revision costs nothing here."""
+        self._ready = {matcher.revision: matcher}
+
+    def catch_up(self) -> int:
+        """Work up to the head of this instant; returns how many entries were matched against the rules."""
+        total = 0
+        while (done := self._step()) is not None:
+            total += done
+        return total
+
+    def _step(self) -> int | None:
+        head = self._store.head().position
+        if self._cursor >= head:
+            return None
+        batch = list(self._store.read(self._cursor, upto=head, types=RELEVANT, limit=BATCH))
+        if not batch:
+            # Nothing to say: the checkpoint is not written, so an idle daemon does not touch the disk.
+            self._cursor = head
+            return None
+        work = _Work()
+        seen = 0
+        for recorded in batch:
+            if isinstance(recorded.event, ev.RuleBookAdopted):
+                self._matcher = self._matcher_for(recorded.event.revision, recorded.position)
+            elif isinstance(recorded.event, ev.EntryObserved | ev.EntryRevised):
+                seen += 1
+                outcome = self._look_at(recorded, recorded.event, work)
+                if outcome is None:  # it touches an alert this batch already changed: commit that first
+                    break
+            work.upto = recorded.position
+        upto = work.upto if work.upto < batch[-1].position or len(batch) == BATCH else head
+        commit = Commit(events=tuple(work.events), checkpoint=(SUBSCRIPTION, self._checkpoint, upto))
+        self._store.append(commit)
+        self._checkpoint = self._cursor = upto
+        return seen
+
+    def _look_at(self, recorded: ev.Recorded, event: ev.EntryObserved | ev.EntryRevised, work: _Work) -> bool | None:
+        row = self._store.get(views.ENTRIES, event.entry_id)
+        assert row is not None, "an observed entry has a row"
+        story = start_story(event) if isinstance(event, ev.EntryObserved) else None
+        story_id = story.story_id if story else row.story_id or work.stories[event.entry_id]
+        matches = self._match(_document(event, row), event.entry_id, recorded.position)
+        alert_ids = {alert_id(match.theme, story_id) for match in matches}
+        if alert_ids & work.alerts:
+            return None
+        if story:
+            work.stories[event.entry_id] = story_id
+            work.add(f"story/{story_id}", story, recorded.position)
+        revision = 1 if isinstance(event, ev.EntryObserved) else event.revision
+        candidate = Candidate(
+            entry_id=event.entry_id,
+            source_id=event.source_id,
+            title=event.title,
+            revision=revision,
+            arrival=Arrival(row.arrival),
+            story_id=story_id,
+        )
+        for match in matches:
+            work.alerts.add(alert_id(match.theme, story_id))
+            self._conclude(match, candidate, recorded.position, work)
+        return True
+
+    def _conclude(self, match: ThemeMatch, candidate: Candidate, position: int, work: _Work) -> None:
+        matched = ev.EntryMatched(
+            entry_id=candidate.entry_id,
+            revision=candidate.revision,
+            theme=match.theme,
+            book=self._current().revision,
+            mode=match.mode.value,
+            rules=match.rules,
+        )
+        work.add(f"entry/{candidate.entry_id}", matched, position)
+        alert = self._store.get(views.ALERTS, alert_id(match.theme, candidate.story_id))
+        verdict = decide(match, candidate, alert)
+        if isinstance(verdict, ev.AlertSuppressed):
+            work.add(f"entry/{candidate.entry_id}", verdict, position)
+        else:
+            work.add(f"alert/{alert_id(match.theme, candidate.story_id)}", verdict, position)
+
+    def _match(self, document: Document, entry_id: str, position: int) -> tuple[ThemeMatch, ...]:
+        matcher = self._current(position)
+        try:
+            return matcher.match(document)
+        except Exception:
+            # One entry that the engine cannot digest must not stop the entries behind it.
+            log.exception("matching failed; the entry is stored, unmatched", entry=entry_id, book=matcher.revision)
+            return ()
+
+    def _current(self, position: int | None = None) -> Matcher:
+        if self._matcher is None:
+            self._matcher = self._in_force(self._cursor if position is None else position - 1)
+        return self._matcher
+
+    def _in_force(self, position: int) -> Matcher:
+        """The matcher of the book in force at a position, from the log."""
+        current = self._store.get(views.RULE_BOOK, views.CURRENT)
+        if current is not None and current.position <= position:
+            return self._matcher_for(current.revision, current.position)
+        revision, at = "", 0
+        for recorded in self._store.read(0, upto=position, types=("RuleBookAdopted",)):
+            if isinstance(recorded.event, ev.RuleBookAdopted):
+                revision, at = recorded.event.revision, recorded.position
+        return self._matcher_for(revision, at)
+
+    def _matcher_for(self, revision: str, position: int) -> Matcher:
+        ready = self._ready.get(revision)
+        if ready is None:
+            ready = self._compile(book_files(self._store, position))
+            self._ready = {revision: ready}
+        return ready
+
+
+class _Work:
+    """What one batch leads to, before it is committed."""
+
+    def __init__(self) -> None:
+        self.events: list[ev.NewEvent] = []
+        self.stories: dict[str, str] = {}
+        self.alerts: set[str] = set()
+        self.upto = 0
+
+    def add(self, stream: str, event: ev.Event, causation: int) -> None:
+        self.events.append(ev.NewEvent(stream=stream, event=event, causation=causation))
+
+
+def book_files(store: EventStore, position: int) -> dict[str, str]:
+    """The rule files in force at a position (path -> text), folded from the log."""
+    current = store.get(views.RULE_BOOK, views.CURRENT)
+    if current is not None and 0 < current.position <= position:
+        return current.files
+    row: views.BookRow | None = None
+    for recorded in store.read(0, upto=position, stream="rulebook"):
+        row = views.RULE_BOOK.fold(row, recorded, views.CURRENT)
+    return row.files if row else {}
+
+
+def _document(event: ev.EntryObserved | ev.EntryRevised, row: views.EntryRow) -> Document:
+    return Document(
+        title=event.title,
+        text=event.text,
+        url=event.url,
+        author=event.author,
+        language=event.language,
+        published=event.published,
+        first_seen=row.first_seen,
+        source=event.source_id,
+        tags=event.tags,
+    )
