@@ -43,7 +43,8 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
     """Operational state of one source, no history: may be lost at the cost of a refetch.
 
     Validators are opaque and echoed byte for byte. `next_due` None: never by itself (gone). `polled` is the number of
-    polls that ended well; 0 means that the next one is the first.
+    polls that ended well; 0 means that the next one is the first. `ttl` to `skip_days` are what the last body said of
+    itself, kept because a 304 brings no body (`skip_hours`, `skip_days`: bit 0 is 00:00 GMT, Monday).
     """
 
     source_id: str
@@ -59,6 +60,10 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None = None
     moved_to: str | None = None
     moved_times: int = 0
+    ttl: int | None = None
+    body_size: int = 0
+    skip_hours: int = 0
+    skip_days: int = 0
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,14 +179,23 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 class FetchFailed(Exception):
     """A fetch that brought nothing. `reason` is one line without secrets; `gone`: 410; `retry_after` seconds, if
-    the server said.
+    the server said. `lasting`: trying again soon cannot help (not a feed, a forbidden address). `sent`: the request
+    may have reached the peer.
     """
 
     def __init__(
-        self, reason: str, *, status: int | None = None, gone: bool = False, retry_after: int | None = None
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        gone: bool = False,
+        retry_after: int | None = None,
+        lasting: bool = False,
+        sent: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason, self.status, self.gone, self.retry_after = reason, status, gone, retry_after
+        self.lasting, self.sent = lasting, sent
 
 
 class Fetcher(Protocol):
@@ -190,12 +204,50 @@ class Fetcher(Protocol):
     async def fetch(self, source: Source, poll: PollState) -> Fetched: ...
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a peer answered to a POST, whatever the status. Header names in lower case; `body` is cut at 64 KiB."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Poster(Protocol):
+    """Sends one POST to an address of the owner's, follows no redirect, vets the address as `Fetcher` does.
+
+    Raises only `FetchFailed`; its `sent` says whether the peer may have it.
+    """
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer: ...
+
+
 class Parser(Protocol):
     """Turns bytes into a `ParsedFeed`, in a worker with a deadline. Raises `FetchFailed` where nothing at all could
     be read.
     """
 
     async def parse(self, body: bytes, *, url: str, content_type: str | None) -> ParsedFeed: ...
+
+
+class FolderRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look into a folder brought: documents that are new or changed against `known`, and what is there now.
+
+    `stamps`: path within the folder -> a mark that changes when the file does. Files that could not be opened at all
+    have none, so that they are tried again.
+    """
+
+    feed: ParsedFeed
+    stamps: dict[str, str]
+
+
+class DocumentReader(Protocol):
+    """Reads local documents, each in a worker with a deadline. Raises only `FetchFailed`, where nothing was there;
+    a document that cannot be read is one of the feed's `faults`, and the others are read.
+    """
+
+    async def read_folder(self, location: str, known: Mapping[str, str]) -> FolderRead: ...
+
+    async def read_path(self, path: str) -> ParsedFeed: ...
 
 
 class Matcher(Protocol):

@@ -54,7 +54,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParsedEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry as a parser found it: plain text (paragraphs separated by blank lines), raw id untouched."""
+    """One entry as a parser found it: plain text (paragraphs separated by blank lines), raw id untouched.
+
+    `source`: the document names where it came from (documents given by hand), else the source that brought it.
+    """
 
     raw_id: str | None
     url: str | None
@@ -65,16 +68,24 @@ class ParsedEntry(msgspec.Struct, frozen=True, kw_only=True):
     updated: datetime | None = None
     language: str | None = None
     tags: tuple[str, ...] = ()
+    source: str | None = None
 
 
 class ParsedFeed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one document held. `faults` are words for a person; entries that could be read are there all the same."""
+    """What one document held. `faults` are words for a person; entries that could be read are there all the same.
+
+    `complete`: False where the document breaks off. `skip_hours`, `skip_days`: when its publisher does not want to be
+    asked (bit 0 is 00:00 GMT, Monday).
+    """
 
     format: str
     title: str
     entries: tuple[ParsedEntry, ...]
     faults: tuple[str, ...] = ()
     ttl_seconds: int | None = None
+    complete: bool = True
+    skip_hours: int = 0
+    skip_days: int = 0
 
 
 def derived_id(prefix: str, *parts: str) -> str:
