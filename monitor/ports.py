@@ -251,10 +251,7 @@ class DocumentReader(Protocol):
 
 
 class Matcher(Protocol):
-    """A compiled rule book. Pure and thread-safe; `revision` names the book."""
-
-    @property
-    def revision(self) -> str: ...
+    """A compiled rule book. Pure and thread-safe."""
 
     def match(self, document: Document, *, strict: bool = True) -> tuple[ThemeMatch, ...]:
         """Every theme (live or shadow) that the document meets, in order of theme id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -36,17 +37,17 @@ class Detector:
         self._compile = compile_files
         self._checkpoint = store.checkpoint(SUBSCRIPTION)
         self._cursor = self._checkpoint
-        self._matcher: Matcher | None = None
-        self._ready: dict[str, Matcher] = {}
+        self._book: _Book | None = None
+        self._ready: _Book | None = None
 
     @property
     def position(self) -> int:
         """Every entry at or below this position is matched."""
         return self._cursor
 
-    def prepare(self, matcher: Matcher) -> None:
-        """Hand in a matcher compiled beforehand, so that adopting its revision costs nothing here."""
-        self._ready = {matcher.revision: matcher}
+    def prepare(self, revision: str, matcher: Matcher) -> None:
+        """Hand in a book compiled beforehand, so that its adoption costs nothing here."""
+        self._ready = _Book(revision, matcher)
 
     def catch_up(self) -> int:
         """Work up to the head of this instant; returns how many entries were matched against the rules."""
@@ -68,7 +69,7 @@ class Detector:
         seen = 0
         for recorded in batch:
             if isinstance(recorded.event, ev.RuleBookAdopted):
-                self._matcher = self._matcher_for(recorded.event.revision, recorded.position)
+                self._book = self._compiled(recorded.event.revision, recorded.position)
             elif isinstance(recorded.event, ev.EntryObserved | ev.EntryRevised):
                 seen += 1
                 outcome = self._look_at(recorded, recorded.event, work)
@@ -112,7 +113,7 @@ class Detector:
             entry_id=candidate.entry_id,
             revision=candidate.revision,
             theme=match.theme,
-            book=self._current().revision,
+            book=self._in_force(position).revision,
             mode=match.mode.value,
             rules=match.rules,
         )
@@ -125,36 +126,40 @@ class Detector:
             work.add(f"alert/{alert_id(match.theme, candidate.story_id)}", verdict, position)
 
     def _match(self, document: Document, entry_id: str, position: int) -> tuple[ThemeMatch, ...]:
-        matcher = self._current(position)
+        book = self._in_force(position)
         try:
-            return matcher.match(document)
+            return book.matcher.match(document)
         except Exception:
             # One entry that the engine cannot digest must not stop the entries behind it.
-            log.exception("matching failed; the entry is stored, unmatched", entry=entry_id, book=matcher.revision)
+            log.exception("matching failed; the entry is stored, unmatched", entry=entry_id, book=book.revision)
             return ()
 
-    def _current(self, position: int | None = None) -> Matcher:
-        if self._matcher is None:
-            self._matcher = self._in_force(self._cursor if position is None else position - 1)
-        return self._matcher
+    def _in_force(self, position: int) -> _Book:
+        if self._book is None:
+            self._book = self._from_log(position)
+        return self._book
 
-    def _in_force(self, position: int) -> Matcher:
-        """The matcher of the book in force at a position, from the log."""
+    def _from_log(self, position: int) -> _Book:
+        """The book in force at a position. The view knows it, unless rules changed since."""
         current = self._store.get(views.RULE_BOOK, views.CURRENT)
         if current is not None and current.position <= position:
-            return self._matcher_for(current.revision, current.position)
-        revision, at = "", 0
-        for recorded in self._store.read(0, upto=position, types=("RuleBookAdopted",)):
+            return self._compiled(current.revision, current.position)
+        adopted = list(self._store.read(0, upto=position, stream="rulebook"))
+        for recorded in reversed(adopted):
             if isinstance(recorded.event, ev.RuleBookAdopted):
-                revision, at = recorded.event.revision, recorded.position
-        return self._matcher_for(revision, at)
+                return self._compiled(recorded.event.revision, recorded.position)
+        return _Book("", self._compile({}))
 
-    def _matcher_for(self, revision: str, position: int) -> Matcher:
-        ready = self._ready.get(revision)
-        if ready is None:
-            ready = self._compile(book_files(self._store, position))
-            self._ready = {revision: ready}
-        return ready
+    def _compiled(self, revision: str, position: int) -> _Book:
+        if self._ready is None or self._ready.revision != revision:
+            self._ready = _Book(revision, self._compile(book_files(self._store, position)))
+        return self._ready
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    revision: str
+    matcher: Matcher
 
 
 class _Work:

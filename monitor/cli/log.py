@@ -1,0 +1,115 @@
+"""`log`, `verify`, `export`, `import`, `backup`, `restore`: the event log itself."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from monitor import app
+from monitor.cli import context, output
+from monitor.cli.lists import Json, Limit, log_json
+from monitor.cli.reading import Reading
+from monitor.core import events as ev
+from monitor.core.codec import EVENT_TYPES
+from monitor.errors import UsageError
+
+
+def log(
+    *,
+    from_: Annotated[int, Parameter(name="--from", help="From this position on.")] = 1,
+    stream: Annotated[str | None, Parameter(help="Only this stream, as alert/alr-….")] = None,
+    type_: Annotated[str | None, Parameter(name="--type", help="Only this type, as AlertRaised.")] = None,
+    follow: Annotated[bool, Parameter(negative="", help="Go on printing what is appended.")] = False,
+    limit: Limit = None,
+    json: Json = False,
+) -> None:
+    """The event log, in order of position."""
+    if type_ is not None and type_ not in EVENT_TYPES:
+        raise UsageError(f"no event has the type '{type_}'; known: {', '.join(EVENT_TYPES)}")
+    types = [type_] if type_ else None
+    waiting = threading.Event()
+    with Reading(context.settings()) as reading:
+        after, left = from_ - 1, limit
+        while True:
+            for recorded in reading.store.read(after, stream=stream, types=types, limit=left):
+                after = recorded.position
+                left = None if left is None else left - 1
+                _print(recorded, json)
+            sys.stdout.flush()
+            if not follow or left == 0:
+                return
+            waiting.wait(0.5)
+
+
+def _print(recorded: ev.Recorded, json: bool) -> None:
+    if json:
+        output.json_lines([log_json(recorded)])
+    else:
+        head = f"{recorded.position:>7}  {output.moment(recorded.recorded_at)}  {recorded.type:<20}"
+        print(f"{head} {output.clean(recorded.stream)}")
+
+
+def verify(
+    *,
+    chain: Annotated[
+        bool, Parameter(negative="", help="Only the chain, positions and versions, not the views.")
+    ] = False,
+    head: Annotated[
+        str | None, Parameter(help="A head hash seen earlier (in a digest, say): is it in the chain?")
+    ] = None,
+) -> int:
+    """Check the hash chain, gapless positions, stream versions, and that every view equals its fold."""
+    verdict = app.verify_log(context.settings(), chain_only=chain, head=head)
+    if verdict.fault is None:
+        print(f"verified: {verdict.position} events, head {verdict.hash}")
+        return 0
+    print(f"monitor: {verdict.fault}", file=sys.stderr)
+    return 1
+
+
+def export(
+    *, format: Annotated[str, Parameter(help="jsonl (complete, can be imported) or cloudevents.")] = "jsonl"
+) -> None:
+    """The log out, to stdout."""
+    if format not in ("jsonl", "cloudevents"):
+        raise UsageError(f"'{format}' is not a format; known: jsonl, cloudevents")
+    for line in app.export_log(context.settings(), format):
+        sys.stdout.buffer.write(line + b"\n")
+
+
+def import_(
+    file: Annotated[Path | None, Parameter(name="FILE", help="JSON Lines; default standard input.")] = None,
+) -> None:
+    """A log in, into an empty database; every line is checked against the chain."""
+    if file is None or str(file) == "-":
+        _import(sys.stdin.buffer)
+    else:
+        try:
+            with file.open("rb") as lines:
+                _import(lines)
+        except OSError as error:
+            raise UsageError(f"'{file}' cannot be read ({error.strerror}); nothing was imported") from None
+
+
+def _import(lines: Iterable[bytes]) -> None:
+    head = app.import_log(context.settings(), lines)
+    print(f"imported: {head.position} events, head {head.hash}")
+
+
+def backup(file: Annotated[Path, Parameter(name="FILE")]) -> None:
+    """A consistent copy of the database, while the daemon runs."""
+    head = app.backup(context.settings(), file)
+    print(f"backup of {head.position} events in '{file}', head {head.hash}")
+
+
+def restore(file: Annotated[Path, Parameter(name="FILE")]) -> None:
+    """A backup back in place of the database, which is moved aside; nothing is sent until `deliveries release`."""
+    head = app.restore(context.settings(), file)
+    print(
+        f"restored: {head.position} events, head {head.hash}; sending is held until `monitor deliveries release --all`"
+    )

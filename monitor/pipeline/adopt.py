@@ -1,0 +1,54 @@
+"""Files as read → what is in force. Each adoption or refusal is an event; the decisions are `core.adoption`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from monitor.core import adoption, views
+from monitor.core import events as ev
+from monitor.errors import Fault
+from monitor.ports import Commit, EventStore
+
+RULES_STREAM = "rulebook"
+CONFIGURATION_STREAM = "configuration"
+
+
+def adopt_rules(store: EventStore, files: Mapping[str, str], faults: Sequence[Fault]) -> ev.Event | None:
+    """Adopt or refuse rule files (path relative to `rules/` -> text); returns what was appended, if anything."""
+    event = adoption.adopt_rules(store.get(views.RULE_BOOK, views.CURRENT), files, faults)
+    if event is not None:
+        _append(store, RULES_STREAM, event)
+    return event
+
+
+def adopt_configuration(
+    store: EventStore,
+    files: Mapping[str, str],
+    settings: Mapping[str, str],
+    versions: Mapping[str, str],
+    faults: Sequence[Fault],
+) -> ev.Event | None:
+    """Adopt or refuse `receivers.yaml` and `sources.yaml` with what else shapes a digest."""
+    current = store.get(views.CONFIGURATION, views.CURRENT)
+    event = adoption.adopt_configuration(current, files, settings, versions, faults)
+    if event is not None:
+        _append(store, CONFIGURATION_STREAM, event)
+    return event
+
+
+def adopt_receivers(store: EventStore, configured: Collection[str]) -> None:
+    """Tell the log which receivers came and went, so that each starts with alerts raised after it came."""
+    known = [row.receiver for row in store.rows(views.RECEIVERS)]
+    changes = adoption.receiver_changes(known, configured)
+    if changes:
+        store.append(Commit(events=tuple(_receiver_event(event) for event in changes)))
+
+
+def _receiver_event(event: ev.Event) -> ev.NewEvent:
+    assert isinstance(event, ev.ReceiverAdded | ev.ReceiverRemoved)
+    return ev.NewEvent(stream=f"receiver/{event.receiver}", event=event)
+
+
+def _append(store: EventStore, stream: str, event: ev.Event) -> None:
+    version = store.version(stream)
+    store.append(Commit(events=(ev.NewEvent(stream=stream, event=event),), expected={stream: version}))
