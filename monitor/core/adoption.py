@@ -63,11 +63,13 @@ def adopt_configuration(
     )
 
 
-def receiver_changes(known: Collection[str], configured: Collection[str]) -> tuple[ev.Event, ...]:
+def receiver_changes(
+    known: Collection[str], configured: Collection[str]
+) -> tuple[ev.ReceiverAdded | ev.ReceiverRemoved, ...]:
     """Receivers that came or went, in order of name."""
-    came = (ev.ReceiverAdded(receiver=name) for name in sorted(set(configured) - set(known)))
-    went = (ev.ReceiverRemoved(receiver=name) for name in sorted(set(known) - set(configured)))
-    return (*came, *went)
+    came = tuple(ev.ReceiverAdded(receiver=name) for name in sorted(set(configured) - set(known)))
+    went = tuple(ev.ReceiverRemoved(receiver=name) for name in sorted(set(known) - set(configured)))
+    return came + went
 
 
 def _lines(faults: Sequence[Fault]) -> tuple[str, ...]:

@@ -41,12 +41,8 @@ def adopt_receivers(store: EventStore, configured: Collection[str]) -> None:
     known = [row.receiver for row in store.rows(views.RECEIVERS)]
     changes = adoption.receiver_changes(known, configured)
     if changes:
-        store.append(Commit(events=tuple(_receiver_event(event) for event in changes)))
-
-
-def _receiver_event(event: ev.Event) -> ev.NewEvent:
-    assert isinstance(event, ev.ReceiverAdded | ev.ReceiverRemoved)
-    return ev.NewEvent(stream=f"receiver/{event.receiver}", event=event)
+        events = (ev.NewEvent(stream=f"receiver/{change.receiver}", event=change) for change in changes)
+        store.append(Commit(events=tuple(events)))
 
 
 def _append(store: EventStore, stream: str, event: ev.Event) -> None:
