@@ -48,19 +48,30 @@ def adopt_configuration(
     files: Mapping[str, str],
     settings: Mapping[str, str],
     versions: Mapping[str, str],
-    faults: Sequence[Fault],
-) -> ev.Event | None:
-    """As `adopt_rules`, for `receivers.yaml`, `sources.yaml`, the settings that shape a digest, and the versions."""
+    *,
+    faulty: bool,
+) -> ev.ConfigurationAdopted | None:
+    """What is in force of `receivers.yaml`, `sources.yaml`, the settings that shape a digest, and the versions.
+
+    `files` hold, for a file that is faulty now, the text in force; `faulty` says that there is one.
+    """
     revision = revision_of(files, settings, versions)
-    if faults:
-        said = current is not None and current.refused == revision
-        return None if said else ev.ConfigurationRefused(revision=revision, faults=_lines(faults))
-    if current is not None and current.revision == revision and current.refused is None:
+    if current is not None and current.revision == revision and (current.refused is None or faulty):
         return None
     changed, removed = changes(current, files)
     return ev.ConfigurationAdopted(
         revision=revision, changed=changed, removed=removed, settings=dict(settings), versions=dict(versions)
     )
+
+
+def refuse_configuration(
+    current: BookRow | None, files: Mapping[str, str], faults: Sequence[Fault]
+) -> ev.ConfigurationRefused | None:
+    """What is wrong with the files as they are on disk, said once per faulty state."""
+    revision = revision_of(files)
+    if not faults or (current is not None and current.refused == revision):
+        return None
+    return ev.ConfigurationRefused(revision=revision, faults=_lines(faults))
 
 
 def receiver_changes(

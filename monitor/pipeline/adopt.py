@@ -23,17 +23,25 @@ def adopt_rules(store: EventStore, files: Mapping[str, str], faults: Sequence[Fa
 
 def adopt_configuration(
     store: EventStore,
-    files: Mapping[str, str],
+    in_force: Mapping[str, str],
+    on_disk: Mapping[str, str],
     settings: Mapping[str, str],
     versions: Mapping[str, str],
     faults: Sequence[Fault],
-) -> ev.Event | None:
-    """Adopt or refuse `receivers.yaml` and `sources.yaml` with what else shapes a digest."""
+) -> bool:
+    """Adopt `receivers.yaml` and `sources.yaml` with what else shapes a digest; True where something was adopted.
+
+    `in_force` holds for a faulty file the text that stays in force; the faults of the files `on_disk` are said once.
+    """
     current = store.get(views.CONFIGURATION, views.CURRENT)
-    event = adoption.adopt_configuration(current, files, settings, versions, faults)
-    if event is not None:
-        _append(store, CONFIGURATION_STREAM, event)
-    return event
+    adopted = adoption.adopt_configuration(current, in_force, settings, versions, faulty=bool(faults))
+    if adopted is not None:
+        _append(store, CONFIGURATION_STREAM, adopted)
+        current = store.get(views.CONFIGURATION, views.CURRENT)
+    refused = adoption.refuse_configuration(current, on_disk, faults)
+    if refused is not None:
+        _append(store, CONFIGURATION_STREAM, refused)
+    return adopted is not None
 
 
 def adopt_receivers(store: EventStore, configured: Collection[str]) -> None:
