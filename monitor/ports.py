@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from monitor.core.deliveries import Outcome as Outcome
 from monitor.core.entries import ParsedFeed, Source
 from monitor.core.events import NewEvent, Recorded
 from monitor.core.views import View
@@ -256,20 +257,6 @@ class Matcher(Protocol):
     def match(self, document: Document, *, strict: bool = True) -> tuple[ThemeMatch, ...]:
         """Every theme (live or shadow) that the document meets, in order of theme id."""
         ...
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one attempt to send. `state`: delivered | failed | unknown.
-
-    `permanent`: no retry can help. `receiver_gone`: the whole receiver is to be held (HTTP 410). `retry_after` in
-    seconds.
-    """
-
-    state: str
-    detail: str
-    permanent: bool = False
-    receiver_gone: bool = False
-    retry_after: int | None = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -286,6 +286,20 @@ class ReceiverRemoved(Event, frozen=True, kw_only=True):
     receiver: str
 
 
+class ReceiverHeld(Event, frozen=True, kw_only=True):
+    """Nothing more is sent to this receiver until a person releases it or it gets another `recipient` (HTTP 410)."""
+
+    receiver: str
+    recipient: str
+    reason: str
+
+
+class ReceiverReleased(Event, frozen=True, kw_only=True):
+    """A held receiver is sent to again."""
+
+    receiver: str
+
+
 class WindowClosed(Event, frozen=True, kw_only=True):
     """A receiver's window holds the alert events with position in (after, upto]. `window_id` fires once."""
 

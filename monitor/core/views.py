@@ -119,7 +119,10 @@ class AlertEventRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a receiver's windows got. `last_due` is the due instant of its last closed window."""
+    """How far a receiver's windows got. `last_due` is the due instant of its last closed window.
+
+    `held`: why nothing is sent to it; `held_recipient` is whom that was about.
+    """
 
     receiver: str
     added: int
@@ -127,6 +130,8 @@ class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
     upto: int
     last_window_id: str | None
     last_due: datetime | None
+    held: str | None
+    held_recipient: str | None
     position: int
 
 
@@ -176,6 +181,19 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt: datetime | None
     last_error: str | None
     position: int
+
+
+class NoticeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the operator should know, at its place in the log: a source blind, files refused, a delivery stuck.
+
+    `kind` is the event's type; `subject` the source, receiver or delivery it is about, or empty.
+    """
+
+    position: int
+    kind: str
+    subject: str
+    detail: str
+    recorded_at: datetime
 
 
 class BookRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -403,8 +421,11 @@ ALERT_EVENTS = View(
 # --- receivers, windows, digests, deliveries
 
 
+RECEIVER_EVENTS = ev.ReceiverAdded | ev.ReceiverRemoved | ev.ReceiverHeld | ev.ReceiverReleased | ev.WindowClosed
+
+
 def _receiver_keys(event: ev.Event, position: int) -> tuple[str, ...]:
-    return (event.receiver,) if isinstance(event, ev.ReceiverAdded | ev.ReceiverRemoved | ev.WindowClosed) else ()
+    return (event.receiver,) if isinstance(event, RECEIVER_EVENTS) else ()
 
 
 def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> ReceiverRow | None:
@@ -412,13 +433,21 @@ def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> 
     if isinstance(event, ev.ReceiverAdded):
         return ReceiverRow(
             receiver=event.receiver, added=recorded.position, added_at=recorded.recorded_at, upto=recorded.position,
-            last_window_id=None, last_due=None, position=recorded.position,
+            last_window_id=None, last_due=None, held=None, held_recipient=None, position=recorded.position,
         )  # fmt: skip
-    if row is None or isinstance(event, ev.ReceiverRemoved):
+    if row is None:
         return None
-    if isinstance(event, ev.WindowClosed):
-        return replace(row, upto=event.upto, last_window_id=event.window_id, last_due=event.due)
-    return row
+    match event:
+        case ev.ReceiverRemoved():
+            return None
+        case ev.WindowClosed():
+            return replace(row, upto=event.upto, last_window_id=event.window_id, last_due=event.due)
+        case ev.ReceiverHeld():
+            return replace(row, held=event.reason, held_recipient=event.recipient)
+        case ev.ReceiverReleased():
+            return replace(row, held=None, held_recipient=None)
+        case _:
+            return row
 
 
 RECEIVERS = View("receivers", 1, ReceiverRow, _receiver_keys, _fold_receiver, sort=lambda row: row.position)
@@ -518,6 +547,48 @@ DELIVERIES = View(
 )  # fmt: skip
 
 
+# --- notices
+
+MAX_DETAIL = 500
+
+
+def _notice_of(event: ev.Event | None) -> tuple[str, str] | None:
+    """(subject, detail) where the operator should know of this event."""
+    match event:
+        case ev.SourceFailed() | ev.SourceGone():
+            return event.source_id, event.reason
+        case ev.RuleBookRefused() | ev.ConfigurationRefused():
+            more = f" (+{len(event.faults) - 1} more)" if len(event.faults) > 1 else ""
+            return "", f"{event.faults[0] if event.faults else 'no reason given'}{more}"
+        case ev.DeliveryFailed() if event.next_attempt is None:
+            return event.delivery_id, event.error
+        case ev.DeliveryUnknown() if event.held:
+            return event.delivery_id, event.error
+        case ev.ReceiverHeld():
+            return event.receiver, event.reason
+        case ev.OutboxHeld():
+            return "", event.reason
+        case _:
+            return None
+
+
+def _notice_keys(event: ev.Event, position: int) -> tuple[str, ...]:
+    return (f"{position:020d}",) if _notice_of(event) else ()
+
+
+def _fold_notice(row: NoticeRow | None, recorded: ev.Recorded, key: str) -> NoticeRow | None:
+    notice = _notice_of(recorded.event)
+    if notice is None:
+        return row
+    return NoticeRow(
+        position=recorded.position, kind=recorded.type, subject=notice[0], detail=notice[1][:MAX_DETAIL],
+        recorded_at=recorded.recorded_at,
+    )  # fmt: skip
+
+
+NOTICES = View("notices", 1, NoticeRow, _notice_keys, _fold_notice, sort=lambda row: row.position)
+
+
 # --- rule book, configuration, outbox
 
 CURRENT = "current"
@@ -567,6 +638,6 @@ def _fold_outbox(row: OutboxRow | None, recorded: ev.Recorded, key: str) -> Outb
 OUTBOX = View("outbox", 1, OutboxRow, _outbox_keys, _fold_outbox, sort=lambda row: row.position)
 
 ALL = (
-    SOURCES, ENTRIES, STORIES, ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, RULE_BOOK,
+    SOURCES, ENTRIES, STORIES, ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, NOTICES, RULE_BOOK,
     CONFIGURATION, OUTBOX,
 )  # fmt: skip

@@ -1,0 +1,177 @@
+"""Receivers, routes, and which receivers an alert goes to. The book is what `rules/receivers.yaml` says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from monitor.core.schedule import IMMEDIATE, Immediate, Schedule
+from monitor.core.urls import redact_url
+from monitor.matching.model import Severity
+
+OUTBOX_PATH = "state/outbox"
+FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """Mail to addresses: one message and one delivery each, or one message for all of them `together`."""
+
+    to: tuple[str, ...]
+    together: bool = False
+
+    @property
+    def channel(self) -> str:
+        return "email"
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return (", ".join(self.to),) if self.together else self.to
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A POST to a URL, signed where there is a secret. `url`, `secret` and header values may hold `${NAME}`."""
+
+    url: str
+    secret: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def channel(self) -> str:
+        return "webhook"
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return (redact_url(self.url),)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Complete messages in a maildir; `path` is relative to the working directory."""
+
+    path: str = OUTBOX_PATH
+
+    @property
+    def channel(self) -> str:
+        return "outbox"
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return (self.path,)
+
+
+Target = Email | Webhook | Outbox
+
+
+class OnUnknown(StrEnum):
+    """What to do where the peer may have a message already."""
+
+    RESEND = "resend"
+    HOLD = "hold"
+
+
+class CatchUp(StrEnum):
+    """What becomes of the slots that passed while nothing ran."""
+
+    ONE = "one"  # one merged digest
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who is told, how and when. `always`: also when there is nothing to say (scheduled receivers only)."""
+
+    name: str
+    target: Target
+    schedule: Schedule = IMMEDIATE
+    group_wait: timedelta = timedelta(seconds=60)
+    always: bool = False
+    on_unknown: OnUnknown = OnUnknown.RESEND
+    catch_up: CatchUp = CatchUp.ONE
+
+    @property
+    def immediate(self) -> bool:
+        return isinstance(self.schedule, Immediate)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Alerts of these themes *and* with one of these tags (empty: any) at or above a severity go to these
+    receivers.
+    """
+
+    to: tuple[str, ...]
+    themes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    at_least: Severity = Severity.INFO
+    stop: bool = False
+
+    def fits(self, theme: str, tags: Collection[str], severity: Severity) -> bool:
+        return (
+            (not self.themes or theme in self.themes)
+            and (not self.tags or any(tag in tags for tag in self.tags))
+            and severity.rank >= self.at_least.rank
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverBook:
+    """All of `receivers.yaml`. `operator` names who hears of faults and gets what no route takes."""
+
+    operator: tuple[str, ...]
+    receivers: tuple[Receiver, ...]
+    routes: tuple[Route, ...]
+
+    def receiver(self, name: str) -> Receiver | None:
+        """The receiver of this name, if it is configured."""
+        return next((receiver for receiver in self.receivers if receiver.name == name), None)
+
+    def route(self, theme: str, tags: Collection[str], severity: Severity) -> tuple[str, ...]:
+        """The receivers that routes lead to, each once, in order of the routes; empty where none fits."""
+        found: dict[str, None] = {}
+        for route in self.routes:
+            if route.fits(theme, tags, severity):
+                found.update(dict.fromkeys(route.to))
+                if route.stop:
+                    break
+        return tuple(found)
+
+    def addressees(
+        self, theme: str, tags: Collection[str], severity: Severity, *, rule_changed: bool = False
+    ) -> tuple[str, ...]:
+        """Who gets an alert: where routes lead, else the operator. What a changed rule found among old entries
+        (`rule_changed`) waits for scheduled digests; only where none is meant do immediate receivers get it, with
+        their next message.
+        """
+        names = self.route(theme, tags, severity) or self.operator
+        if rule_changed:
+            immediate = {receiver.name for receiver in self.receivers if receiver.immediate}
+            return tuple(name for name in names if name not in immediate) or names
+        return names
+
+
+DEFAULT_OUTBOX = Receiver(name=FILE, target=Outbox(), group_wait=timedelta(0))
+"""`state/outbox`, without a wait."""
+
+DEFAULT_RECEIVERS = ReceiverBook(operator=(FILE,), receivers=(DEFAULT_OUTBOX,), routes=(Route(to=(FILE,)),))
+"""What holds where nothing is configured: everything goes to the outbox at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What, besides the log's positions, decides a digest: receivers and routes, and of the rule book the themes with
+    their tags.
+    """
+
+    book: ReceiverBook = DEFAULT_RECEIVERS
+    themes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))  # id -> tags
+    rules_revision: str = ""
+    revision: str = ""
+    time_zone: str = "UTC"
+
+    def addressees(self, theme: str, severity: Severity, *, rule_changed: bool = False) -> tuple[str, ...]:
+        """As `ReceiverBook.addressees`, with the tags that the theme has in this rule book."""
+        return self.book.addressees(theme, self.themes.get(theme, ()), severity, rule_changed=rule_changed)
