@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from monitor.core.urls import canonical_url
+
 
 class Kind(StrEnum):
     """How a source is read."""
@@ -57,6 +59,7 @@ class ParsedEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry as a parser found it: plain text (paragraphs separated by blank lines), raw id untouched.
 
     `source`: the document names where it came from (documents given by hand), else the source that brought it.
+    `path`: the file it is, within its folder.
     """
 
     raw_id: str | None
@@ -69,6 +72,7 @@ class ParsedEntry(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     tags: tuple[str, ...] = ()
     source: str | None = None
+    path: str | None = None
 
 
 class ParsedFeed(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,13 +101,28 @@ def derived_id(prefix: str, *parts: str) -> str:
     return f"{prefix}-{digest.hexdigest()[:20]}"
 
 
-def entry_key(entry: ParsedEntry) -> str:
-    """What makes an entry the same one at the next poll: its raw id, else its URL, else title and text."""
+def entry_keys(entry: ParsedEntry) -> tuple[str, ...]:
+    """What makes an entry the same one at the next poll, the strongest first: its raw id, its file, its address
+    without and with fragment, its title and text.
+
+    An address within a raw id counts as an address: neither trackers nor a move to https make another entry.
+    """
+    keys: list[str] = []
     if entry.raw_id:
-        return f"id:{entry.raw_id}"
+        is_url = entry.raw_id.lower().startswith(("http://", "https://"))
+        keys.append(f"id:{canonical_url(entry.raw_id, fragment=True) if is_url else entry.raw_id}")
+    if entry.path:
+        keys.append(f"path:{entry.path}")
     if entry.url:
-        return f"url:{entry.url}"
-    return f"text:{hashlib.sha256((entry.title + chr(0) + entry.text).encode('utf-8', 'surrogatepass')).hexdigest()}"
+        plain, full = canonical_url(entry.url), canonical_url(entry.url, fragment=True)
+        keys += [f"url:{plain}"] if plain == full else [f"url:{plain}", f"url:{full}"]
+    content = (entry.title + "\0" + entry.text).encode("utf-8", "surrogatepass")
+    return (*keys, f"text:{hashlib.sha256(content).hexdigest()}")
+
+
+def entry_key(entry: ParsedEntry) -> str:
+    """The strongest of `entry_keys`."""
+    return entry_keys(entry)[0]
 
 
 def entry_id(source_id: str, key: str) -> str:
