@@ -1,0 +1,106 @@
+"""What a stranger sees first: one command, and the seed is flagged with its reason."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.harness import ROOT, Workspace
+
+THEME = "china-russia-dual-use"
+SEED = "Blinken says China is Russia’s primary military complex supplier"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The repository as it is shipped, after its first `run --once`; the network is not there at all."""
+    work = Workspace(tmp_path_factory.mktemp("first") / "home")
+    for folder in ("rules", "seeds"):
+        shutil.rmtree(work.home / folder)
+        shutil.copytree(ROOT / folder, work.home / folder)
+    work.env = {"MONITOR_PROXY": f"http://127.0.0.1:{_closed_port()}"}
+    done = work.once()
+    assert done.seconds < 60
+    return work
+
+
+def _closed_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
+
+
+def test_the_seed_is_flagged_and_a_complete_digest_lies_in_the_outbox(first: Workspace) -> None:
+    [alert] = first.list("alerts")
+    assert (alert["theme"], alert["title"], alert["state"]) == (THEME, SEED, "open")
+    [raw] = first.outbox
+    message = message_from_bytes(raw, policy=policy.default)
+    assert message["Message-ID"] and message["Date"] and message["Subject"]
+    for kind in ("plain", "html"):
+        body = message.get_body((kind,))
+        assert body is not None
+        assert SEED in body.get_content()
+        assert "machine tools" in body.get_content()
+
+
+def test_explain_shows_clause_and_words(first: Workspace) -> None:
+    [alert] = first.list("alerts")
+    told = first.ok("explain", alert["alert_id"]).out
+    assert THEME in told
+    assert "machine tools" in told
+    assert " and " in told  # the rule as its author wrote it
+
+
+def test_each_unreachable_source_is_reported_once(first: Workspace) -> None:
+    first.once()
+    failed = [event["data"]["source_id"] for event in first.log("SourceFailed")]
+    feeds = [source["id"] for source in first.list("sources") if not source["url"].startswith("documents")]
+    assert len(feeds) >= 12
+    assert sorted(failed) == sorted(feeds)
+
+
+def test_a_second_run_adds_no_entry_alert_or_delivery(first: Workspace) -> None:
+    def everything() -> list[object]:
+        return [first.list(kind) for kind in ("entries", "alerts", "deliveries", "stories")]
+
+    before = everything()
+    first.once()
+    assert everything() == before
+    assert len(first.outbox) == 1
+    first.verify()
+
+
+def test_a_new_working_directory_checks_clean_and_runs(tmp_path: Path) -> None:
+    work = Workspace(tmp_path / "elsewhere")
+    fresh = tmp_path / "fresh"
+    work.ok("init", str(fresh))
+    work.home = fresh
+    work.ok("check")
+    work.once()
+
+
+def test_a_network_that_swallows_everything_does_not_hold_the_run(work: Workspace, silent: list[str]) -> None:
+    """Connections that are never answered, from more sources than are fetched at a time."""
+    work.shipped_rules()
+    work.shipped_seed()
+    work.sources(*((f"silent-{n}", url) for n, url in enumerate(silent)), folder=True)
+    done = work.once()
+    assert done.seconds < 60
+    assert len(work.list("alerts")) == 1
+    assert len(work.outbox) == 1
+    assert len(work.log("SourceFailed")) == len(silent)
+
+
+@pytest.fixture
+def silent() -> Iterator[list[str]]:
+    """Addresses of fifty web servers on as many loopback addresses that take a connection and never say a word."""
+    with socket.socket() as listener:
+        listener.bind(("0.0.0.0", 0))
+        listener.listen(128)
+        port = listener.getsockname()[1]
+        yield [f"http://127.0.0.{n}:{port}/feed.xml" for n in range(2, 52)]
