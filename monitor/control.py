@@ -152,19 +152,21 @@ _ERRORS: dict[int, type[MonitorError]] = {1: NotFound, 2: UsageError, 69: Unavai
 
 def _connect(state: Path) -> tuple[socket.socket, str]:
     path = state / "monitor.sock"
-    try:
-        if _sockets_work(path):
-            connection, token = socket.socket(socket.AF_UNIX), ""
-            address: str | tuple[str, int] = str(path)
-        else:
-            note = json.loads((state / "monitor.port").read_text("ascii"))
-            connection, token = socket.socket(), str(note["token"])
-            address = ("127.0.0.1", int(note["port"]))
-        connection.settimeout(ANSWER_SECONDS)
-        connection.connect(address)
-    except (OSError, ValueError, KeyError):
-        raise NoDaemon("no daemon listens on this state folder") from None
-    return connection, token
+    with contextlib.ExitStack() as undo:
+        try:
+            if _sockets_work(path):
+                connection, token = undo.enter_context(socket.socket(socket.AF_UNIX)), ""
+                address: str | tuple[str, int] = str(path)
+            else:
+                note = json.loads((state / "monitor.port").read_text("ascii"))
+                connection, token = undo.enter_context(socket.socket()), str(note["token"])
+                address = ("127.0.0.1", int(note["port"]))
+            connection.settimeout(ANSWER_SECONDS)
+            connection.connect(address)
+        except (OSError, ValueError, KeyError):
+            raise NoDaemon("no daemon listens on this state folder") from None
+        undo.pop_all()
+        return connection, token
 
 
 def _write(stream: Any, line: dict[str, Any]) -> None:

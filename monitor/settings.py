@@ -68,7 +68,10 @@ class Secrets(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         if name.startswith("MONITOR_"):
             raise KeyError(name)
-        value = _value_of(name, name, self._environ)
+        try:
+            value = _value_of(name, name, self._environ)
+        except OSError:
+            value = None
         if value is None:
             raise KeyError(name)
         return value
@@ -106,7 +109,11 @@ def load_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
     values: dict[str, str] = {}
     for key, check in _CHECKS.items():
         name = f"MONITOR_{key.upper()}"
-        value, origin = _value_of(name, key, environ), name
+        try:
+            value, origin = _value_of(name, key, environ), name
+        except OSError as error:
+            faults.append(Fault(f"{name}_FILE", 0, 0, f"'{error.filename}' cannot be read ({error.strerror})"))
+            continue
         if value is None:
             value, origin = table.get(key), f"{FILE_NAME}: {key}"
         if value is None or value == "":
@@ -160,11 +167,7 @@ def _value_of(name: str, credential: str, environ: Mapping[str, str]) -> str | N
         path = str(candidate) if candidate.is_file() else None
     if path is None:
         return None
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise ConfigurationError(f"{name}_FILE: '{path}' cannot be read ({reason})") from None
+    return Path(path).read_text("utf-8", "replace").strip()
 
 
 def _one_of(*allowed: str) -> Callable[[str], str | None]:
@@ -189,7 +192,7 @@ def _zone(value: str) -> str | None:
     if value in available_timezones():
         ZoneInfo(value)
         return None
-    near = difflib.get_close_matches(value, available_timezones(), n=1)
+    near = difflib.get_close_matches(value, sorted(available_timezones()), n=1)
     return f"'{value}' is not a time zone of the IANA database" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
