@@ -105,6 +105,13 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     last_position: int
 
 
+class OpenAlertRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that is open; the row goes when the alert is acknowledged or closed."""
+
+    alert_id: str
+    position: int
+
+
 class AlertEventRow(msgspec.Struct, frozen=True, kw_only=True):
     """The places in the log that windows gather: an alert raised, grouped or reopened."""
 
@@ -397,6 +404,16 @@ ALERTS = View(
 )
 
 
+def _fold_open_alert(row: OpenAlertRow | None, recorded: ev.Recorded, key: str) -> OpenAlertRow | None:
+    event = recorded.event
+    if isinstance(event, ev.AlertRaised | ev.AlertReopened):
+        return OpenAlertRow(alert_id=key, position=recorded.position)
+    return None if isinstance(event, ev.AlertAcknowledged | ev.AlertClosed) else row
+
+
+OPEN_ALERTS = View("open_alerts", 1, OpenAlertRow, _alert_keys, _fold_open_alert, sort=lambda row: row.position)
+
+
 def _alert_event_keys(event: ev.Event, position: int) -> tuple[str, ...]:
     gathered = isinstance(event, ev.AlertRaised | ev.AlertGrouped | ev.AlertReopened)
     return (f"{position:020d}",) if gathered else ()
@@ -638,6 +655,6 @@ def _fold_outbox(row: OutboxRow | None, recorded: ev.Recorded, key: str) -> Outb
 OUTBOX = View("outbox", 1, OutboxRow, _outbox_keys, _fold_outbox, sort=lambda row: row.position)
 
 ALL = (
-    SOURCES, ENTRIES, STORIES, ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, NOTICES, RULE_BOOK,
+    SOURCES, ENTRIES, STORIES, ALERTS, OPEN_ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, NOTICES, RULE_BOOK,
     CONFIGURATION, OUTBOX,
 )  # fmt: skip
