@@ -89,6 +89,9 @@ class FeedServer:
         self._feeds[path] = feed = Feed(path, title, **fields)
         return feed
 
+    def feed(self, path: str) -> Feed:
+        return self._feeds[path]
+
     def publish(self, path: str, *items: Item) -> None:
         """Put items at the head of a feed, the last named on top, as a publisher would."""
         with self._lock:

@@ -236,6 +236,10 @@ class Workspace:
         """The rows of a list command."""
         return self.ok(*args, "--json", **options).rows
 
+    def entries(self, source: str | None = None) -> list[dict[str, Any]]:
+        """All entries, or one source's."""
+        return [row for row in self.list("entries") if source in (None, row["source"])]
+
     def log(self, *types: str, **options: Any) -> list[dict[str, Any]]:
         """The events of the log, or those of these types."""
         events = self.list("log", **options)
