@@ -1,0 +1,45 @@
+"""`run`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from monitor import control, daemon
+from monitor.app import opened
+from monitor.cli import context
+from monitor.cli.logs import set_up_logging
+from monitor.errors import TryAgain, UsageError
+from monitor.settings import Settings
+
+
+def run(
+    *,
+    once: Annotated[bool, Parameter(negative="", help="One full cycle, then exit.")] = False,
+    until_idle: Annotated[bool, Parameter(negative="", help="Until nothing is due, unmatched or unsent.")] = False,
+) -> int:
+    """Ingest, match, alert and send, until stopped by SIGTERM or Ctrl-C; SIGHUP reads all files again."""
+    if once and until_idle:
+        raise UsageError("--once and --until-idle exclude each other")
+    settings = context.settings()
+    set_up_logging(settings.log_format)
+    with control.writer_lock(settings.state):
+        return asyncio.run(_run(settings, once=once, until_idle=until_idle))
+
+
+async def _run(settings: Settings, *, once: bool, until_idle: bool) -> int:
+    async with opened(settings) as monitor:
+        if once:
+            await daemon.run_once(monitor)
+        elif until_idle:
+            if not await daemon.run_until_idle(monitor):
+                raise TryAgain("still not idle after 10 minutes; nothing is lost, run it again")
+        else:
+            await daemon.Daemon(monitor).run()
+        if once or until_idle:
+            for line in await monitor.summary():
+                print(line, file=sys.stderr)
+    return 0
