@@ -191,9 +191,10 @@ class Workspace:
             lines.append("  - {id: documents, path: documents/, kind: folder}")
         self.write("seeds/sources.yaml", "sources:\n" + "\n".join(lines) + "\n" if lines else "sources: []\n")
 
-    def receivers(self, receivers: str, routes: str) -> None:
-        """`rules/receivers.yaml` from the two blocks, each in YAML's flow form."""
-        self.write("rules/receivers.yaml", f"receivers: {receivers}\nroutes: {routes}\n")
+    def receivers(self, receivers: dict[str, Any], routes: list[dict[str, Any]] | None = None, **more: Any) -> None:
+        """`rules/receivers.yaml`; without routes every receiver gets everything. (JSON is YAML too.)"""
+        routes = routes or [{"to": [name]} for name in receivers]
+        self.write("rules/receivers.yaml", json.dumps({**more, "receivers": receivers, "routes": routes}, indent=1))
 
     # --- commands
 
@@ -263,3 +264,7 @@ class Workspace:
     def outbox(self) -> list[bytes]:
         """The messages in the default receiver's maildir."""
         return [path.read_bytes() for path in sorted((self.home / "state" / "outbox" / "new").glob("*"))]
+
+
+NOW = {"schedule": "immediate", "group_wait": "0s"}
+"""A receiver that gets every alert at once."""

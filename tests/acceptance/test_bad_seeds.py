@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -99,6 +100,6 @@ def unprivileged() -> list[str]:
     """A prefix that takes root's licence to ignore file modes; empty for ordinary users."""
     if os.geteuid() != 0:
         return []
-    if not os.path.exists("/usr/bin/setpriv"):
+    if shutil.which("setpriv") is None:
         absent("as root, file modes bind nobody, and setpriv is not there to change that")
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all"]
