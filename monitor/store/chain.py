@@ -1,0 +1,127 @@
+"""How an event is bound to all before it: the stored row, its header bytes, the commitment to its body, the hash.
+
+    commitment = SHA-256(salt ‖ body)
+    hash       = SHA-256(hash of the event before ‖ header ‖ commitment)
+
+The body enters the chain only by a salted commitment, so it can be erased and the chain still verifies; without the
+salt nobody can guess a short body from its commitment. What is hashed are the stored bytes; nothing is encoded anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from struct import Struct
+from typing import NamedTuple
+
+SALT_BYTES = 16
+GENESIS = bytes(32)
+"""The hash "before" position 1, and that of an empty log."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NO_CAUSATION = -1
+# position, version, schema, recorded_at, causation, then the byte lengths of stream, type, event id, dedupe, actor
+_HEADER = Struct(">QQIqqIIIII")
+
+
+class StoredEvent(NamedTuple):
+    """One row of the log, column by column.
+
+    `recorded_at` is in microseconds since 1970 (UTC); `dedupe` the first 16 bytes of the key's SHA-256. While the
+    body is there `commitment` is None (it follows from salt and body); after erasure salt and body are.
+    """
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema_version: int
+    event_id: str
+    dedupe: bytes | None
+    recorded_at: int
+    causation: int | None
+    actor: str
+    salt: bytes | None
+    body: bytes | None
+    commitment: bytes | None
+    hash: bytes
+
+
+class LogHead(NamedTuple):
+    """The row that serialises all writers. `views_revision` rises whenever a view's serving generation changes."""
+
+    position: int
+    hash: bytes
+    epoch: int
+    views_revision: int
+
+
+def microseconds(instant: datetime) -> int:
+    """An aware instant as microseconds since 1970, exactly."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The aware UTC instant of `microseconds` since 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def dedupe_key(text: str) -> bytes:
+    """What is stored and compared for a dedupe key: 128 bits of its SHA-256."""
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def commit_to(salt: bytes, body: bytes) -> bytes:
+    """The 32-byte commitment to a body."""
+    return sha256(salt + body).digest()
+
+
+def link(
+    previous: bytes,
+    position: int,
+    stream: str,
+    version: int,
+    type_name: str,
+    schema: int,
+    event_id: str,
+    dedupe: bytes | None,
+    recorded_at: int,
+    causation: int | None,
+    actor: str,
+    commitment: bytes,
+) -> bytes:
+    """The 32-byte hash of an event that follows `previous`. All lengths stand first, so no two headers share bytes."""
+    texts = (stream.encode(), type_name.encode(), event_id.encode(), dedupe or b"", actor.encode())
+    fixed = _HEADER.pack(
+        position, version, schema, recorded_at, _NO_CAUSATION if causation is None else causation, *map(len, texts)
+    )
+    return sha256(b"".join((previous, fixed, *texts, commitment))).digest()
+
+
+def relink(previous: bytes, row: StoredEvent) -> bytes | None:
+    """The hash that `row` ought to carry after `previous`; None where neither body nor commitment is whole."""
+    if row.body is not None:
+        if row.salt is None:
+            return None
+        commitment = commit_to(row.salt, row.body)
+    elif row.commitment is not None:
+        commitment = row.commitment
+    else:
+        return None
+    return link(previous, *row[:10], commitment)
+
+
+def event_id_at(milliseconds: int, chance: bytes) -> str:
+    """A UUIDv7 from a wall-clock instant and ten random bytes: ids of one time lie together in their index."""
+    head = (milliseconds & 0xFFFF_FFFF_FFFF).to_bytes(6, "big")
+    raw = bytearray(head + chance)
+    raw[6] = (raw[6] & 0x0F) | 0x70
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+Entropy = Callable[[int], bytes]
+"""Random bytes by number, such as `os.urandom`; handed in, so that tests and imports are repeatable."""

@@ -1,0 +1,113 @@
+"""Views kept by any store: which rows a run of events touches and what becomes of them, as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from monitor.core import codec
+from monitor.core.events import Recorded
+from monitor.core.views import View
+from monitor.errors import ChainBroken, StoreError
+from monitor.store.chain import StoredEvent, instant
+
+AnyView = View[Any]
+
+
+class KeptRow(NamedTuple):
+    """A view's row as it is kept: what lists order and filter by, and the row's JSON bytes."""
+
+    sort: int
+    facet: str
+    body: bytes
+
+
+class Change(NamedTuple):
+    """What becomes of one row; `before` None: new, `after` None: it goes."""
+
+    key: str
+    before: KeptRow | None
+    after: KeptRow | None
+
+
+Load = Callable[[AnyView, Sequence[str]], Mapping[str, KeptRow]]
+"""The kept rows of a view for some keys; keys without a row are left out."""
+
+_encode = msgspec.json.Encoder().encode
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(row: type[Any]) -> msgspec.json.Decoder[Any]:
+    if row not in _decoders:
+        _decoders[row] = msgspec.json.Decoder(row)
+    return _decoders[row]
+
+
+def read_row(view: AnyView, body: bytes) -> Any:
+    """The row that was kept as `body`."""
+    try:
+        return _decoder(view.row).decode(body)
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            f"view '{view.name}': a row cannot be read ({error}); run `monitor rebuild {view.name}`"
+        ) from error
+
+
+def keep_row(view: AnyView, row: Any) -> KeptRow:
+    """How `row` is kept."""
+    return KeptRow(view.sort(row), view.facet(row), _encode(row))
+
+
+def recorded(row: StoredEvent) -> Recorded:
+    """The envelope of a stored row. Raises `UnknownEvent`, and `ChainBroken` where the body makes no sense."""
+    event = None
+    if row.body is not None:
+        try:
+            event = codec.decode(row.type, row.schema_version, row.body)
+        except msgspec.MsgspecError as error:
+            raise ChainBroken(
+                row.position, f"the body of {row.type} cannot be read: {error}; run `monitor verify`"
+            ) from error
+    return Recorded(
+        position=row.position, stream=row.stream, version=row.version, type=row.type, schema=row.schema_version,
+        event_id=row.event_id, recorded_at=instant(row.recorded_at), causation=row.causation, actor=row.actor,
+        event=event, hash=row.hash.hex(),
+    )  # fmt: skip
+
+
+def changes(views: Iterable[AnyView], events: Sequence[Recorded], load: Load) -> Iterator[tuple[AnyView, list[Change]]]:
+    """For each view that the events touch, its rows before and after. Erased events are passed over."""
+    for view in views:
+        touched = [
+            (key, event)
+            for event in events
+            if event.event is not None
+            for key in view.keys(event.event, event.position)
+        ]
+        if touched:
+            changed = _fold(view, touched, load)
+            if changed:
+                yield view, changed
+
+
+def _fold(view: AnyView, touched: list[tuple[str, Recorded]], load: Load) -> list[Change]:
+    before = load(view, list(dict.fromkeys(key for key, _ in touched)))
+    rows: dict[str, Any] = {key: read_row(view, kept.body) for key, kept in before.items()}
+    after: dict[str, Any] = {}
+    for key, event in touched:
+        try:
+            after[key] = rows[key] = view.fold(rows.get(key), event, key)
+        except Exception as error:
+            raise StoreError(
+                f"view '{view.name}' cannot fold {event.type} at position {event.position}: {error!r}"
+            ) from error
+    changed = []
+    for key, row in after.items():
+        if "\0" in key:
+            raise StoreError(f"view '{view.name}': key {key!a} holds NUL, which PostgreSQL cannot keep")
+        change = Change(key, before.get(key), None if row is None else keep_row(view, row))
+        if change.before != change.after:
+            changed.append(change)
+    return changed

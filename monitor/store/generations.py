@@ -1,0 +1,209 @@
+"""View generations: a fold of the log is built beside the serving one, catches up, and takes its place at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import Connection
+
+from monitor.errors import MonitorError, NotFound, StoreError
+from monitor.store.chain import LogHead, StoredEvent
+from monitor.store.fold import AnyView, recorded
+
+if TYPE_CHECKING:
+    from monitor.store.sql import SqlStore
+
+BATCH = 1000
+"""Events folded, or stale rows swept, in one transaction: appends wait no longer than that."""
+
+
+class Live(NamedTuple):
+    """Which generation of each view serves, as of `revision`."""
+
+    revision: int
+    serving: Mapping[AnyView, int]
+
+
+UNKNOWN = Live(-1, {})
+
+
+def named(views: Iterable[AnyView], names: Collection[str] | None) -> list[AnyView]:
+    """The views of these names (None: all). Raises `NotFound`."""
+    known = {view.name: view for view in views}
+    for name in names or ():
+        if name not in known:
+            raise NotFound(f"view '{name}': there is none; views are {', '.join(sorted(known))}")
+    return [view for name, view in known.items() if names is None or name in names]
+
+
+def live(store: SqlStore, connection: Connection, revision: int) -> Live:
+    """The serving generations. Raises `StoreError` unless they are exactly the views that this program folds: a writer
+    that left one out would let it fall behind unseen.
+    """
+    found = _serving(store, connection)
+    if {name: version for name, (version, _) in found.items()} != {view.name: view.version for view in store.views}:
+        raise StoreError(
+            f"{store.database.place}: its views are kept by another version of this program; nothing was appended,"
+            " stop one of the two"
+        )
+    return Live(revision, {view: found[view.name][1] for view in store.views})
+
+
+def settle(store: SqlStore) -> None:
+    """At open: drop what an interrupted rebuild or an older program left, and fold what is not served as needed."""
+    with store.database.exclusive("opening"):
+        missing = store.write(lambda connection: _sort_out(store, connection), "opening")
+        if missing:
+            _rebuild(store, missing)
+    _sweep_later(store)
+
+
+def rebuild(
+    store: SqlStore,
+    views: Sequence[AnyView],
+    *,
+    without: Collection[int] = (),
+    finish: Callable[[Connection], None] | None = None,
+) -> None:
+    """Fold views anew, passing over the positions `without`; `finish` runs in the transaction that swaps them in."""
+    with store.database.exclusive("rebuilding"):
+        _rebuild(store, views, without, finish)
+    _sweep_later(store)
+
+
+def _sort_out(store: SqlStore, connection: Connection) -> list[AnyView]:
+    head = store.locked_head(connection)
+    execute = store.database.execute
+    connection.exec_driver_sql("UPDATE generations SET state = 'dropped' WHERE state = 'building'")
+    serving = _serving(store, connection)
+    wanted = {view.name: view for view in store.views}
+    gone = [(serving[name][1],) for name in serving.keys() - wanted.keys()]
+    execute(connection, "UPDATE generations SET state = 'dropped' WHERE generation = ?", gone)
+    missing = [view for view in store.views if serving.get(view.name, (None,))[0] != view.version]
+    if missing and not head.position:
+        _switch(store, connection, _begin(store, connection, missing))
+        return []
+    if gone:
+        _bump(store, connection, head)
+    return missing
+
+
+def _rebuild(
+    store: SqlStore,
+    views: Sequence[AnyView],
+    without: Collection[int] = (),
+    finish: Callable[[Connection], None] | None = None,
+) -> None:
+    building = store.write(lambda connection: _begin(store, connection, views), "rebuilding")
+    try:
+        done = _catch_up(store, building, without)
+
+        def swap(connection: Connection) -> None:
+            head = store.locked_head(connection)
+            _check_ours(store, connection, building)
+            rows = store.stored_within(connection, done, head.position)
+            _fold(store, connection, building, rows, without)
+            _switch(store, connection, building)
+            if finish is not None:
+                finish(connection)
+
+        store.write(swap, "rebuilding")
+    except BaseException:
+        with suppress(MonitorError):  # else the next open drops it
+            store.write(lambda connection: _drop(store, connection, building), "rebuilding")
+        raise
+
+
+def _catch_up(store: SqlStore, building: Mapping[AnyView, int], without: Collection[int]) -> int:
+    """Fold until less than a batch is left. Only writing goes through the writing thread; appends go on between."""
+    done = 0
+    while True:
+        rows = list(store.stored(done, limit=BATCH))
+        if len(rows) < BATCH:
+            return done
+        events = [recorded(row) for row in rows if row.position not in without]
+        with store.database.reading("rebuilding") as connection:
+            changed = store.changes(connection, building, events)
+        step = partial(store.write_changes, serving=building, changed_views=changed)
+        store.write(step, "rebuilding")
+        done = rows[-1].position
+
+
+def _fold(
+    store: SqlStore,
+    connection: Connection,
+    building: Mapping[AnyView, int],
+    rows: Iterable[StoredEvent],
+    without: Collection[int],
+) -> None:
+    events = [recorded(row) for row in rows if row.position not in without]
+    store.write_changes(connection, building, store.changes(connection, building, events))
+
+
+def _begin(store: SqlStore, connection: Connection, views: Sequence[AnyView]) -> dict[AnyView, int]:
+    store.locked_head(connection)  # numbers are handed out by one process at a time
+    last = store.database.fetch(connection, "SELECT coalesce(max(generation), 0) FROM generations")[0][0]
+    building = {view: last + number for number, view in enumerate(views, start=1)}
+    store.database.execute(
+        connection,
+        "INSERT INTO generations (generation, view, version, state) VALUES (?, ?, ?, 'building')",
+        [(generation, view.name, view.version) for view, generation in building.items()],
+    )
+    return building
+
+
+def _switch(store: SqlStore, connection: Connection, building: Mapping[AnyView, int]) -> None:
+    execute = store.database.execute
+    names = [(view.name,) for view in building]
+    execute(connection, "UPDATE generations SET state = 'dropped' WHERE view = ? AND state = 'serving'", names)
+    numbers = [(generation,) for generation in building.values()]
+    execute(connection, "UPDATE generations SET state = 'serving' WHERE generation = ?", numbers)
+    _bump(store, connection, store.locked_head(connection))
+
+
+def _bump(store: SqlStore, connection: Connection, head: LogHead) -> None:
+    """Tell every writer, in other processes too, to look again which generations serve."""
+    store.database.execute(connection, "UPDATE log_head SET views_revision = ?", [(head.views_revision + 1,)])
+
+
+def _drop(store: SqlStore, connection: Connection, building: Mapping[AnyView, int]) -> None:
+    numbers = [(generation,) for generation in building.values()]
+    store.database.execute(
+        connection, "UPDATE generations SET state = 'dropped' WHERE generation = ? AND state = 'building'", numbers
+    )
+
+
+def _check_ours(store: SqlStore, connection: Connection, building: Mapping[AnyView, int]) -> None:
+    rows = store.database.fetch(connection, "SELECT generation FROM generations WHERE state = 'building'")
+    if not set(building.values()) <= {generation for (generation,) in rows}:
+        raise StoreError(
+            f"{store.database.place}: another process dropped this rebuild; the old views serve, try again"
+        )
+
+
+def _serving(store: SqlStore, connection: Connection) -> dict[str, tuple[int, int]]:
+    rows = store.database.fetch(connection, "SELECT view, version, generation FROM generations WHERE state = 'serving'")
+    return {view: (version, generation) for view, version, generation in rows}
+
+
+def _sweep_later(store: SqlStore) -> None:
+    """Delete the rows of dropped generations piece by piece, behind whatever is queued."""
+
+    def sweep(connection: Connection) -> None:
+        rows = store.database.fetch(connection, "SELECT min(generation) FROM generations WHERE state = 'dropped'")
+        generation = rows[0][0]
+        if generation is None:
+            return
+        statement = store.database.sql(
+            "DELETE FROM view_rows WHERE generation = ? AND key IN"
+            " (SELECT key FROM view_rows WHERE generation = ? ORDER BY key LIMIT ?)"
+        )
+        deleted = connection.exec_driver_sql(statement, (generation, generation, BATCH)).rowcount
+        if deleted < BATCH:
+            store.database.execute(connection, "DELETE FROM generations WHERE generation = ?", [(generation,)])
+        store.write_later(sweep)
+
+    store.write_later(sweep)

@@ -1,0 +1,203 @@
+"""What a commit would write, decided before anything is written. Pure: the same for memory, SQLite and PostgreSQL.
+
+An event is drafted in the caller's thread (encoded, checked, committed to), then placed in a `Batch` by whoever holds
+the log's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from monitor.core import codec
+from monitor.core.events import Event, NewEvent, Recorded
+from monitor.errors import IdempotencyConflict, StoreError, WrongVersion
+from monitor.ports import Appended, Commit, PollState
+from monitor.store.chain import (
+    SALT_BYTES,
+    Entropy,
+    LogHead,
+    StoredEvent,
+    commit_to,
+    dedupe_key,
+    event_id_at,
+    instant,
+    link,
+)
+
+_CHANCE = SALT_BYTES + 10
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event ready to be stored, still without a place. `event` is what its bytes say, not what the caller held."""
+
+    stream: str
+    type: str
+    schema: int
+    event_id: str
+    id_given: bool
+    dedupe: bytes | None
+    causation: int | None
+    actor: str
+    salt: bytes
+    body: bytes
+    commitment: bytes
+    event: Event
+
+
+def draft_all(events: Sequence[NewEvent], now: datetime, entropy: Entropy) -> tuple[Draft, ...]:
+    """Encode and check. Raises `StoreError` for what could be written but never read back."""
+    if not events:
+        return ()
+    chance = entropy(_CHANCE * len(events))
+    milliseconds = int(now.timestamp() * 1000)
+    return tuple(
+        _draft(new, milliseconds, chance[at : at + _CHANCE])
+        for new, at in zip(events, range(0, len(chance), _CHANCE), strict=True)
+    )
+
+
+def _draft(new: NewEvent, milliseconds: int, chance: bytes) -> Draft:
+    type_name = type(new.event).__name__
+    schema = new.event.schema
+    event_id = new.event_id or event_id_at(milliseconds, chance[SALT_BYTES:])
+    try:
+        body = codec.encode(new.event)
+        # Folding what was decoded, never what the caller holds, makes a live view equal to a later replay; and an
+        # event that cannot be read back would stop every reader for ever.
+        event = codec.decode(type_name, schema, body)
+        plain = f"{new.stream}{event_id}{new.actor}".encode()
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise StoreError(f"stream '{new.stream!a}': {type_name} cannot be stored: {error}") from error
+    if b"\0" in plain or not new.stream:
+        raise StoreError(f"stream {new.stream!a}: stream, event id and actor must be non-empty and hold no NUL")
+    salt = chance[:SALT_BYTES]
+    return Draft(
+        new.stream, type_name, schema, event_id, new.event_id is not None,
+        None if new.dedupe is None else dedupe_key(new.dedupe), new.causation, new.actor, salt, body,
+        commit_to(salt, body), event,
+    )  # fmt: skip
+
+
+class Used(msgspec.Struct, frozen=True):
+    """Where an event id stands already."""
+
+    position: int
+    stream: str
+    type: str
+
+
+@dataclass(slots=True)
+class Known:
+    """What the log says about the keys, streams and subscriptions that a batch names. Absent: never seen."""
+
+    dedupes: dict[bytes, int] = field(default_factory=dict)
+    event_ids: dict[str, Used] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    checkpoints: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Commits gathered into one transaction, one after the other; a refused one leaves no trace.
+
+    `rows`, `recorded`, `checkpoints`, `polls` (None: forget) and `head` are what the transaction has to write.
+    """
+
+    head: LogHead
+    known: Known
+    recorded_at: int
+    rows: list[StoredEvent] = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
+    checkpoints: dict[str, int] = field(default_factory=dict)
+    polls: dict[str, PollState | None] = field(default_factory=dict)
+
+    def place(self, commit: Commit, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
+        """Give every event its place. Raises `WrongVersion` and `IdempotencyConflict` before anything is changed."""
+        fates, fresh = self._fates(drafts)
+        retry = bool(fates) and not fresh
+        if not retry:
+            self._check_versions(commit.expected)
+        moved = self._check_checkpoint(commit.checkpoint, lenient=not fresh)
+        if fresh:
+            self._extend(fresh)
+        if moved:
+            self.known.checkpoints[moved[0]] = self.checkpoints[moved[0]] = moved[1]
+        self.polls.update((poll.source_id, poll) for poll in commit.polls)
+        self.polls.update((source_id, None) for source_id in commit.forget_polls)
+        return tuple(fates)
+
+    def _fates(self, drafts: Sequence[Draft]) -> tuple[list[Appended], list[Draft]]:
+        fates: list[Appended] = []
+        fresh: list[Draft] = []
+        ids: dict[str, Used] = {}
+        dedupes: dict[bytes, int] = {}
+        for draft in drafts:
+            used = self.known.event_ids.get(draft.event_id) or ids.get(draft.event_id)
+            if used is not None:
+                if (used.stream, used.type) != (draft.stream, draft.type):
+                    raise IdempotencyConflict(draft.event_id, used.position)
+                # An id that we drew ourselves stands there only if our own commit went through unheard.
+                fates.append(Appended(used.position, draft.id_given))
+                continue
+            if draft.dedupe is not None:
+                place = self.known.dedupes.get(draft.dedupe) or dedupes.get(draft.dedupe)
+                if place is not None:
+                    fates.append(Appended(place, True))
+                    continue
+            fresh.append(draft)
+            position = self.head.position + len(fresh)
+            fates.append(Appended(position, False))
+            ids[draft.event_id] = Used(position, draft.stream, draft.type)
+            if draft.dedupe is not None:
+                dedupes[draft.dedupe] = position
+        return fates, fresh
+
+    def _check_versions(self, expected: Mapping[str, int]) -> None:
+        for stream, version in expected.items():
+            actual = self.known.versions.get(stream, 0)
+            if actual != version:
+                raise WrongVersion(stream, version, actual)
+
+    def _check_checkpoint(self, wanted: tuple[str, int, int] | None, *, lenient: bool) -> tuple[str, int] | None:
+        if wanted is None:
+            return None
+        name, before, after = wanted
+        actual = self.known.checkpoints.get(name, 0)
+        if actual == before:
+            return name, after
+        if lenient and actual == after:
+            return None
+        raise WrongVersion(f"subscription/{name}", before, actual)
+
+    def _extend(self, fresh: Iterable[Draft]) -> None:
+        position, previous = self.head.position, self.head.hash
+        versions, at = self.known.versions, instant(self.recorded_at)
+        for draft in fresh:
+            position += 1
+            version = versions[draft.stream] = versions.get(draft.stream, 0) + 1
+            previous = link(
+                previous, position, draft.stream, version, draft.type, draft.schema, draft.event_id, draft.dedupe,
+                self.recorded_at, draft.causation, draft.actor, draft.commitment,
+            )  # fmt: skip
+            self.rows.append(
+                StoredEvent(
+                    position, draft.stream, version, draft.type, draft.schema, draft.event_id, draft.dedupe,
+                    self.recorded_at, draft.causation, draft.actor, draft.salt, draft.body, None, previous,
+                )
+            )  # fmt: skip
+            self.recorded.append(
+                Recorded(
+                    position=position, stream=draft.stream, version=version, type=draft.type, schema=draft.schema,
+                    event_id=draft.event_id, recorded_at=at, causation=draft.causation, actor=draft.actor,
+                    event=draft.event, hash=previous.hex(),
+                )
+            )  # fmt: skip
+            self.known.event_ids[draft.event_id] = Used(position, draft.stream, draft.type)
+            if draft.dedupe is not None:
+                self.known.dedupes[draft.dedupe] = position
+        self.head = self.head._replace(position=position, hash=previous)

@@ -1,0 +1,299 @@
+"""The store on SQLite and PostgreSQL: appends in one transaction with everything that follows from them, and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from monitor.core.events import Recorded
+from monitor.errors import MonitorError, StoreError
+from monitor.ports import Appended, Clock, Commit, PollState
+from monitor.store import generations, schema
+from monitor.store.chain import Entropy, LogHead, microseconds
+from monitor.store.dialects import database
+from monitor.store.fold import AnyView, Change, KeptRow, changes
+from monitor.store.plan import Batch, Known, Used, draft_all
+from monitor.store.reads import SqlReader
+from monitor.store.writer import Work, Writer
+
+T = TypeVar("T")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class SqlStore(SqlReader):
+    """A `ports.EventStore` in a database. Open it with `monitor.store.open_store`."""
+
+    def __init__(
+        self, url: str, *, views: Collection[AnyView], clock: Clock, entropy: Entropy, read_only: bool = False
+    ) -> None:
+        super().__init__(database(url, read_only=read_only))
+        self.views, self.read_only = tuple(views), read_only
+        self._clock, self._entropy = clock, entropy
+        self.notes = self.database.notes
+        self._connection: Connection | None = None
+        self._live = generations.UNKNOWN
+        try:
+            if read_only:
+                with self.database.reading("opening") as connection:
+                    schema.check(self.database, connection)
+                return
+            schema.prepare(self.database, self._connected())
+        except SQLAlchemyError as error:
+            self._disconnect()
+            raise self.database.explain(error, "opening") from error
+        except BaseException:
+            self._disconnect()
+            raise
+        self._writer = Writer(self._commit_group, self._disconnect)
+        try:
+            generations.settle(self)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the database."""
+        if not self.read_only:
+            self._writer.close()
+        self.database.close()
+
+    # --- the writing connection; only the writer's thread touches it once the store is open
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self.database.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):  # it is gone, which is what was wanted
+                connection.close()
+
+    def write(self, job: Callable[[Connection], T], doing: str) -> T:
+        """Run `job` in a transaction of its own on the writing thread."""
+
+        def run() -> T:
+            try:
+                return self._transact(job)
+            except SQLAlchemyError as error:
+                raise self.database.explain(error, doing) from error
+
+        if self.read_only:
+            raise StoreError(f"{self.database.place}: opened for reading only")
+        return self._writer.do(run)
+
+    def write_later(self, job: Callable[[Connection], Any]) -> None:
+        """As `write`, when what is queued is done; nobody waits, and a failure is for the next one to mend."""
+        self._writer.later(lambda: self._transact(job))
+
+    def _transact(self, job: Callable[[Connection], T]) -> T:
+        connection = self._connected()
+        try:
+            connection.exec_driver_sql(self.database.begin)
+            result = job(connection)
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            self._give_up(connection)
+            raise
+        return result
+
+    def _give_up(self, connection: Connection) -> None:
+        self._live = generations.UNKNOWN  # it may have been read from what is now rolled back
+        try:
+            if connection.invalidated:
+                self._disconnect()
+            else:
+                self.database.roll_back(connection)
+        except SQLAlchemyError:
+            self._disconnect()
+
+    # --- appending
+
+    def append(self, commit: Commit) -> tuple[Appended, ...]:
+        if self.read_only:
+            raise StoreError(f"{self.database.place}: opened for reading only; nothing was appended")
+        return self._writer.append(commit, draft_all(commit.events, self._clock(), self._entropy))
+
+    def _commit_group(self, works: Sequence[Work]) -> None:
+        try:
+            results = self._try_twice(works)
+        except SQLAlchemyError as error:
+            self._refuse(works, self.database.explain(error, "appending"), error)
+        except Exception as error:
+            self._refuse(works, error, None)
+        else:
+            for work, result in zip(works, results, strict=True):
+                if isinstance(result, MonitorError):
+                    work.done.set_exception(result)
+                else:
+                    work.done.set_result(result)
+
+    def _refuse(self, works: Sequence[Work], error: Exception, cause: Exception | None) -> None:
+        error.__cause__ = cause or error.__cause__
+        if len(works) == 1 or not isinstance(error, StoreError):
+            for work in works:
+                work.done.set_exception(error)
+            return
+        for work in works:  # one commit's fault must not fail the others
+            self._commit_group([work])
+
+    def _try_twice(self, works: Sequence[Work]) -> list[tuple[Appended, ...] | MonitorError]:
+        try:
+            return self._transact(lambda connection: self._append(connection, works, again=False))
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # The line went dead; COMMIT may have gone through. Our own event ids tell.
+        return self._transact(lambda connection: self._append(connection, works, again=True))
+
+    def _append(
+        self, connection: Connection, works: Sequence[Work], *, again: bool
+    ) -> list[tuple[Appended, ...] | MonitorError]:
+        head = self._head_to_extend(connection)
+        known = self._known(connection, works, again=again)
+        batch = Batch(head, known, microseconds(self._clock()))
+        results: list[tuple[Appended, ...] | MonitorError] = []
+        for work in works:
+            try:
+                results.append(batch.place(work.commit, work.drafts))
+            except MonitorError as error:
+                results.append(error)
+        self._write(connection, batch)
+        return results
+
+    def locked_head(self, connection: Connection) -> LogHead:
+        """The log's end, held until the transaction ends."""
+        found = self.database.fetch(connection, self.database.lock_head)
+        if not found:
+            raise StoreError(f"{self.database.place}: the row of the log's head is gone; restore a backup")
+        return LogHead(*found[0])
+
+    def _head_to_extend(self, connection: Connection) -> LogHead:
+        """The log's end, and `_live` in step with it."""
+        head = self.locked_head(connection)
+        if head.views_revision != self._live.revision:
+            self._live = generations.live(self, connection, head.views_revision)
+        return head
+
+    def _write(self, connection: Connection, batch: Batch) -> None:
+        if batch.rows:
+            self.database.insert_events(connection, batch.rows)
+            serving = self._live.serving
+            self.write_changes(connection, serving, self.changes(connection, serving, batch.recorded))
+            self.database.execute(
+                connection, "UPDATE log_head SET position = ?, hash = ?", [(batch.head.position, batch.head.hash)]
+            )
+        self.database.execute(
+            connection,
+            "INSERT INTO checkpoints (subscription, position) VALUES (?, ?)"
+            " ON CONFLICT (subscription) DO UPDATE SET position = excluded.position",
+            list(batch.checkpoints.items()),
+        )
+        self._write_polls(connection, batch.polls)
+
+    def _known(self, connection: Connection, works: Sequence[Work], *, again: bool) -> Known:
+        fetch_in = self.database.fetch_in
+        drafts = [draft for work in works for draft in work.drafts]
+        dedupes = list({draft.dedupe for draft in drafts if draft.dedupe is not None})
+        ids = list({draft.event_id for draft in drafts if draft.id_given or again})
+        streams = list({draft.stream for draft in drafts}.union(*(work.commit.expected for work in works)))
+        names = list({work.commit.checkpoint[0] for work in works if work.commit.checkpoint})
+        return Known(
+            dict(fetch_in(connection, "SELECT dedupe, position FROM events WHERE dedupe IN ({})", dedupes)),
+            {
+                row[0]: Used(*row[1:])
+                for row in fetch_in(
+                    connection, "SELECT event_id, position, stream, type FROM events WHERE event_id IN ({})", ids
+                )
+            },
+            self._versions(connection, streams),
+            dict(
+                fetch_in(connection, "SELECT subscription, position FROM checkpoints WHERE subscription IN ({})", names)
+            ),
+        )
+
+    def _versions(self, connection: Connection, streams: Sequence[str]) -> dict[str, int]:
+        # A seek to the end of each stream; GROUP BY would walk every version of it.
+        statement = (
+            "SELECT s.column1, (SELECT max(version) FROM events e WHERE e.stream = s.column1) FROM (VALUES ({})) AS s"
+        )
+        found: dict[str, int] = {}
+        for start in range(0, len(streams), 256):
+            some = streams[start : start + 256]
+            width = 1 << (len(some) - 1).bit_length()
+            places = statement.format("), (".join("?" * width))
+            rows = self.database.fetch(connection, places, (*some, *[some[-1]] * (width - len(some))))
+            found.update((stream, version) for stream, version in rows if version is not None)
+        return found
+
+    def _write_polls(self, connection: Connection, polls: Mapping[str, PollState | None]) -> None:
+        kept = [
+            (source_id, poll.next_due and microseconds(poll.next_due), _encode(poll))
+            for source_id, poll in polls.items()
+            if poll is not None
+        ]
+        self.database.execute(
+            connection,
+            "INSERT INTO polls (source_id, next_due, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (source_id) DO UPDATE SET next_due = excluded.next_due, body = excluded.body",
+            kept,
+        )
+        gone = [(source_id,) for source_id, poll in polls.items() if poll is None]
+        self.database.execute(connection, "DELETE FROM polls WHERE source_id = ?", gone)
+
+    # --- views, written
+
+    def changes(
+        self, connection: Connection, serving: Mapping[AnyView, int], events: Sequence[Recorded]
+    ) -> list[tuple[AnyView, list[Change]]]:
+        """What events make of the rows of these generations; nothing is written."""
+
+        def load(view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
+            statement = "SELECT key, sort, facet, body FROM view_rows WHERE generation = ? AND key IN ({})"
+            rows = self.database.fetch_in(connection, statement, keys, serving[view])
+            return {key: KeptRow(*kept) for key, *kept in rows}
+
+        return list(changes(serving, events, load))
+
+    def write_changes(
+        self,
+        connection: Connection,
+        serving: Mapping[AnyView, int],
+        changed_views: Iterable[tuple[AnyView, list[Change]]],
+    ) -> None:
+        """Write rows into these generations, in the caller's transaction."""
+        added: list[tuple[Any, ...]] = []
+        edited: list[tuple[Any, ...]] = []
+        moved: list[tuple[Any, ...]] = []
+        gone: list[tuple[Any, ...]] = []
+        for view, changed in changed_views:
+            generation = serving[view]
+            for key, before, after in changed:
+                if after is None:
+                    gone.append((generation, key))
+                elif before is None:
+                    added.append((generation, key, *after))
+                elif before[:2] == after[:2]:  # leaves the indices alone
+                    edited.append((after.body, generation, key))
+                else:
+                    moved.append((*after, generation, key))
+        execute = self.database.execute
+        execute(connection, "INSERT INTO view_rows (generation, key, sort, facet, body) VALUES (?, ?, ?, ?, ?)", added)
+        execute(connection, "UPDATE view_rows SET body = ? WHERE generation = ? AND key = ?", edited)
+        execute(
+            connection, "UPDATE view_rows SET sort = ?, facet = ?, body = ? WHERE generation = ? AND key = ?", moved
+        )
+        execute(connection, "DELETE FROM view_rows WHERE generation = ? AND key = ?", gone)
+
+    # --- what the commands need
+
+    def rebuild(self, names: Collection[str] | None = None) -> None:
+        """Fold the named views (None: all) anew from the log while appends go on, then swap. Raises `NotFound`."""
+        generations.rebuild(self, generations.named(self.views, names))
