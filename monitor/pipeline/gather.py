@@ -1,0 +1,242 @@
+"""Reads from the log what a window holds, as things stood at its last position. Later events change nothing of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from typing import get_args
+
+from monitor.core import digests, views
+from monitor.core import events as ev
+from monitor.core.routing import Configuration, Receiver
+from monitor.pipeline.adopt import CONFIGURATION_STREAM, RULES_STREAM
+from monitor.ports import EventStore, Row
+
+Configure = Callable[[views.BookRow | None, views.BookRow | None], Configuration]
+"""(rule book row, configuration row) -> what they mean. Pure, and called once per pair of revisions; both texts were
+sound when they were adopted. None: nothing was adopted yet.
+"""
+
+_SourceTurn = ev.SourceAdded | ev.SourceRemoved | ev.SourceFailed | ev.SourceRecovered | ev.SourceMoved | ev.SourceGone
+_SOURCE_TURNS = tuple(turn.__name__ for turn in get_args(_SourceTurn))
+
+
+class Timeline:
+    """Which receivers, routes and themes were in force at any position of the log."""
+
+    def __init__(self, store: EventStore, configure: Configure) -> None:
+        self._store = store
+        self._configure = configure
+        self._known: dict[tuple[str, str], Configuration] = {}
+
+    def current(self) -> Configuration:
+        """What is in force now."""
+        return self._compiled(
+            self._store.get(views.RULE_BOOK, views.CURRENT), self._store.get(views.CONFIGURATION, views.CURRENT)
+        )
+
+    def at(self, position: int) -> Configuration:
+        """What was in force just after the event at `position`."""
+        return self._compiled(
+            self._row_at(views.RULE_BOOK, RULES_STREAM, position),
+            self._row_at(views.CONFIGURATION, CONFIGURATION_STREAM, position),
+        )
+
+    def within(self, after: int, upto: int) -> Callable[[int], Configuration]:
+        """A look-up for positions in (after, upto]: an alert is routed by what was in force when it was raised."""
+        changes = [
+            recorded.position
+            for view, stream in ((views.RULE_BOOK, RULES_STREAM), (views.CONFIGURATION, CONFIGURATION_STREAM))
+            if (row := self._store.get(view, views.CURRENT)) is not None and row.position > after
+            for recorded in self._store.read(after, upto=upto, stream=stream)
+        ]
+        starts = [after, *sorted(changes)]
+        segments = [self.at(start) for start in starts]
+        return lambda position: segments[bisect_right(starts, position) - 1]
+
+    def _row_at(self, view: views.View[views.BookRow], stream: str, position: int) -> views.BookRow | None:
+        row = self._store.get(view, views.CURRENT)
+        if row is None or row.position <= position:
+            return row
+        return _fold_at(self._store, view, views.CURRENT, stream, position)
+
+    def _compiled(self, rules: views.BookRow | None, configuration: views.BookRow | None) -> Configuration:
+        key = (rules.revision if rules else "", configuration.revision if configuration else "")
+        if key not in self._known:
+            while len(self._known) >= 64:
+                del self._known[next(iter(self._known))]
+            self._known[key] = self._configure(rules, configuration)
+        return self._known[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The stretch of log (after, upto] that one digest of a receiver is about."""
+
+    window_id: str
+    receiver: str
+    after: int
+    upto: int
+    since: datetime
+    due: datetime
+    unmatched: int
+
+
+class Gatherer:
+    """Composes digests from the log. Methods block; one caller at a time."""
+
+    def __init__(self, store: EventStore, timeline: Timeline) -> None:
+        self._store = store
+        self._timeline = timeline
+        self._theme_of = lru_cache(maxsize=100_000)(self._read_theme)
+
+    def routed(self, receiver: str, after: int, upto: int) -> Iterator[views.AlertEventRow]:
+        """The alert events with position in (after, upto] that go to this receiver, in order."""
+        if upto <= after:
+            return
+        in_force = self._timeline.within(after, upto)
+        for row in self._store.rows(views.ALERT_EVENTS, after=after, upto=upto):
+            theme = self._theme_of(row.alert_id)
+            rule_changed = row.reason == ev.AlertReason.RULE_CHANGED
+            if receiver in in_force(row.position).addressees(theme, row.severity, rule_changed=rule_changed):
+                yield row
+
+    def compose(self, window: Window) -> digests.Digest:
+        """The digest of a window; `empty` where there is nothing to say. The same at any later time."""
+        configuration = self._timeline.at(window.upto)
+        receiver = configuration.book.receiver(window.receiver)
+        sections = digests.arrange(self._alerts(window))
+        detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
+        notices = self._notices(window) if window.receiver in configuration.book.operator else []
+        return digests.Digest(
+            digest_id=digests.digest_id(window.window_id),
+            window_id=window.window_id,
+            receiver=window.receiver,
+            window=digests.period(window.since, window.due),
+            after=window.after,
+            position=window.upto,
+            head=self._store.at(window.upto).hash if window.upto else "",
+            rules_revision=configuration.rules_revision,
+            configuration_revision=configuration.revision,
+            time_zone=zone_of(receiver, configuration),
+            new=self._lines(sections.new, detailed, window.upto),
+            already_there=self._lines(sections.already_there, detailed, window.upto),
+            rule_changed=self._lines(sections.rule_changed, detailed, window.upto),
+            unlisted=sections.unlisted,
+            coverage=self.coverage(window.upto, window.unmatched),
+            notices=tuple(notices[: digests.NAMED]),
+            more_notices=max(0, len(notices) - digests.NAMED),
+        )
+
+    def coverage(self, upto: int, unmatched: int) -> digests.Coverage:
+        """How the sources stood at a position."""
+        return digests.coverage(self._sources_at(upto), unmatched)
+
+    def _read_theme(self, alert_id: str) -> str:
+        row = self._store.get(views.ALERTS, alert_id)
+        assert row is not None, "an alert event has an alert"
+        return row.theme
+
+    def _alerts(self, window: Window) -> list[digests.AlertFacts]:
+        events: dict[str, list[views.AlertEventRow]] = {}
+        for row in self.routed(window.receiver, window.after, window.upto):
+            events.setdefault(row.alert_id, []).append(row)
+        return [
+            digests.AlertFacts(alert, tuple(rows))
+            for alert_id, rows in events.items()
+            if (alert := _fold_at(self._store, views.ALERTS, alert_id, f"alert/{alert_id}", window.upto)) is not None
+        ]
+
+    @staticmethod
+    def _first(sections: digests.Sections, count: int) -> Iterator[digests.Group]:
+        return islice((*sections.new, *sections.already_there, *sections.rule_changed), count)
+
+    def _lines(self, groups: tuple[digests.Group, ...], detailed: set[str], upto: int) -> tuple[digests.StoryLine, ...]:
+        return tuple(self._line(group, group.story_id in detailed, upto) for group in groups)
+
+    def _line(self, group: digests.Group, detailed: bool, upto: int) -> digests.StoryLine:
+        wanted = group.entry_ids[: digests.ENTRIES_PER_STORY if detailed else 1]
+        entries = [entry_at(self._store, entry_id, upto) for entry_id in wanted]
+        return digests.story_line(group, entries, detailed=detailed)
+
+    def _notices(self, window: Window) -> list[digests.Notice]:
+        found = []
+        for row in self._store.rows(views.NOTICES, after=window.after, upto=window.upto):
+            delivery = self._store.get(views.DELIVERIES, row.subject) if row.subject.startswith("dlv-") else None
+            if delivery is not None and delivery.receiver == window.receiver:
+                continue  # it could never hear of its own deaf ear
+            about = f"{delivery.receiver} ({delivery.recipient})" if delivery else row.subject
+            found.append(digests.notice(row, about))
+        return found
+
+    def _sources_at(self, upto: int) -> list[views.SourceRow]:
+        rows: dict[str, views.SourceRow | None] = {row.id: row for row in self._store.rows(views.SOURCES)}
+        # Read after the rows, so that whatever they hold beyond `upto` is seen here and taken back.
+        later = {
+            recorded.event.source_id
+            for recorded in self._store.read(upto, types=_SOURCE_TURNS)
+            if isinstance(recorded.event, _SourceTurn)
+        }
+        for source_id in later:
+            rows[source_id] = _fold_at(self._store, views.SOURCES, source_id, f"source/{source_id}", upto)
+        return [row for row in rows.values() if row is not None]
+
+
+def entry_at(store: EventStore, entry_id: str, upto: int) -> digests.EntryFacts:
+    """An entry with its texts and matches as they stood at a position."""
+    row: views.EntryRow | None = None
+    texts: dict[int, tuple[str, str]] = {}
+    matches: dict[str, ev.EntryMatched] = {}
+    for recorded in store.read(stream=f"entry/{entry_id}", upto=upto):
+        match recorded.event:
+            case ev.EntryObserved() as event:
+                texts[1] = (event.title, event.text)
+            case ev.EntryRevised() as event:
+                texts[event.revision] = (event.title, event.text)
+            case ev.EntryMatched() as event:
+                matches[event.theme] = event
+            case _:
+                pass
+        if entry_id in (views.ENTRIES.keys(recorded.event, recorded.position) if recorded.event else ()):
+            row = views.ENTRIES.fold(row, recorded, entry_id)
+    if row is None:  # its payload was erased
+        return _erased(entry_id)
+    return digests.EntryFacts(
+        entry_id=entry_id, source_id=row.source_id, url=row.url, author=row.author, published=row.published,
+        first_seen=row.first_seen, language=row.language, revision=row.revision, withdrawn=row.withdrawn,
+        texts=texts, matches=matches,
+    )  # fmt: skip
+
+
+def unmatched(store: EventStore, checkpoint: int, upto: int) -> int:
+    """How many entries and revisions up to a position are not held against the rules yet."""
+    if checkpoint >= upto:
+        return 0
+    return sum(1 for _ in store.read(checkpoint, upto=upto, types=("EntryObserved", "EntryRevised")))
+
+
+def zone_of(receiver: Receiver | None, configuration: Configuration) -> str:
+    """The time zone in which a receiver reads dates: that of its schedule, else that of the settings."""
+    zone = getattr(receiver.schedule, "time_zone", None) if receiver else None
+    return zone or configuration.time_zone
+
+
+def _erased(entry_id: str) -> digests.EntryFacts:
+    return digests.EntryFacts(
+        entry_id=entry_id, source_id="", url=None, author=None, published=None,
+        first_seen=datetime.fromtimestamp(0, tz=UTC), language=None, revision=1, withdrawn=True,
+        texts={1: ("(erased)", "")}, matches={},
+    )  # fmt: skip
+
+
+def _fold_at(store: EventStore, view: views.View[Row], key: str, stream: str, upto: int) -> Row | None:
+    """A view's row as it stood at a position, folded from the stream that all its events are in."""
+    row: Row | None = None
+    for recorded in store.read(stream=stream, upto=upto):
+        if recorded.event is not None and key in view.keys(recorded.event, recorded.position):
+            row = view.fold(row, recorded, key)
+    return row

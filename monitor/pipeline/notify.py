@@ -1,0 +1,381 @@
+"""Alerts → windows → digests → deliveries. Positions of the log decide what a window holds; instants only when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from monitor.core import deliveries, digests, schedule, views
+from monitor.core import events as ev
+from monitor.core.entries import Arrival, derived_id
+from monitor.core.routing import Receiver
+from monitor.errors import NotFound, StoreError, UsageError, WrongVersion
+from monitor.pipeline import detect
+from monitor.pipeline.deliver import Connect, Deliverer
+from monitor.pipeline.gather import Configure, Gatherer, Timeline, Window, unmatched
+from monitor.ports import Commit, Draw, EventStore
+
+log = structlog.get_logger()
+
+MATCHING_WAIT = timedelta(seconds=60)
+"""How long a due window waits for entries to be held against the rules."""
+
+FIRST_POLLS_WAIT = timedelta(minutes=2)
+"""How long an immediate window that holds "already there" alerts waits for other first polls: they are one message."""
+
+
+class Notifier:
+    """Closes windows, composes digests, sends them. Everything it must remember is in the log.
+
+    `close_windows`, `next_wakeup` and `clock_set_back` block: call them from a worker thread, one at a time.
+    `deliver_due`, `drained` and `stop` are coroutines of one event loop.
+    Instants handed in are those of the guarded clock (`core.clocks`).
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        configure: Configure,
+        connect: Connect,
+        *,
+        draw: Draw,
+        subscription: str = detect.SUBSCRIPTION,
+    ) -> None:
+        self._store = store
+        self._subscription = subscription
+        self._timeline = Timeline(store, configure)
+        self._gather = Gatherer(store, self._timeline)
+        self._deliverer = Deliverer(store, self._timeline, connect, draw)
+        self._pending: dict[str, _Pending] = {}
+        self._waiting: dict[str, datetime] = {}
+        self._waited_before: dict[str, datetime] = {}
+        self._resumed = False
+
+    def close_windows(self, now: datetime, *, settle: bool = False) -> int:
+        """Close every window that is due, compose its digest, plan its deliveries; returns how many closed.
+
+        A window, its digest and the planned deliveries are one commit. `settle`: `group_wait` counts as elapsed and
+        nothing is waited for (`run --once`). One receiver's trouble does not stop the others.
+        """
+        self._resume(now)
+        self._waited_before, self._waiting = self._waiting, {}
+        closed = 0
+        configuration = self._timeline.current()
+        for receiver in configuration.book.receivers:
+            try:
+                closed += self._close(receiver, now, settle)
+            except WrongVersion:
+                continue  # someone else closed it; the next look sees that
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("a window could not be closed and is tried again", receiver=receiver.name)
+        return closed
+
+    async def deliver_due(self, now: datetime) -> int:
+        """Put what is due on its way and return at once; a slow receiver keeps only its own deliveries waiting.
+
+        An attempt found without outcome (the program died) becomes `DeliveryUnknown`: sent again under the same id,
+        or held.
+        """
+        return await self._deliverer.start_due(now)
+
+    async def drained(self, seconds: float | None = None) -> bool:
+        """Wait until nothing is being sent; False where that takes longer."""
+        return await self._deliverer.drained(seconds)
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more; what is being sent may end within `grace` seconds."""
+        await self._deliverer.stop(grace)
+
+    def next_wakeup(self, now: datetime) -> datetime | None:
+        """The earliest instant at which a window closes or a delivery is due; None: nothing in sight.
+
+        What waits for matching or first polls counts as due now.
+        """
+        moments = [self._deliverer.next_due(now)]
+        for receiver in self._timeline.current().book.receivers:
+            if receiver.immediate:
+                pending = self._pending.get(receiver.name)
+                if pending is not None and pending.first is not None:
+                    moments.append(pending.first.recorded_at + receiver.group_wait)
+            elif (slot := schedule.next_slot(receiver.schedule, now)) is not None:
+                moments.append(slot.due)
+        if self._waiting:
+            moments.append(now)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def clock_set_back(self, step: timedelta) -> None:
+        """The clock was set back by `step` (positive): nothing that waits is delayed by it."""
+        self._deliverer.clock_set_back(step)
+
+    def preview(self, name: str, now: datetime) -> digests.Digest:
+        """What this receiver would get if its window closed now; nothing is appended. Raises `NotFound`."""
+        return self._gather.compose(self._window_by_hand(name, now))
+
+    def send_now(self, name: str, now: datetime, *, actor: str) -> str | None:
+        """Close the receiver's window at once; the digest's id, or None where there is nothing to say.
+
+        The window that is due by its schedule comes all the same, and holds what came after this.
+        """
+        receiver = self._configured(name)
+        version = self._store.version(f"receiver/{name}")
+        return self._append(receiver, self._window_by_hand(name, now), now, version, actor=actor)
+
+    def rebuild(self, digest_id: str) -> tuple[digests.Digest, digests.Digest]:
+        """A digest as it was composed, and as it is composed anew from the log; they are equal unless something is
+        wrong. Raises `NotFound`.
+        """
+        row = self._store.get(views.DIGESTS, digest_id)
+        if row is None:
+            raise NotFound(f"no digest has the id '{digest_id}'")
+        composed = self._store.at(row.position).event
+        if not isinstance(composed, ev.DigestComposed):
+            raise NotFound(f"digest '{digest_id}' was erased at position {row.position}")
+        window = self._store.get(views.WINDOWS, row.window_id)
+        assert window is not None, "a digest has a window"
+        return digests.decode(composed.content), self._gather.compose(self._window_of(window))
+
+    def _close(self, receiver: Receiver, now: datetime, settle: bool) -> int:
+        version = self._store.version(f"receiver/{receiver.name}")
+        row = self._store.get(views.RECEIVERS, receiver.name)
+        if row is None:
+            return 0  # configured a moment ago; `ReceiverAdded` is on its way
+        upto = self._store.head().position
+        window = self._immediate(receiver, row, upto, now, settle) if receiver.immediate else None
+        if not receiver.immediate:
+            window = self._scheduled(receiver, row, upto, now)
+        if window is None:
+            return 0
+        if not settle and self._better_later(receiver, window, now):
+            return 0
+        self._append(receiver, window, now, version)
+        return 1
+
+    def _better_later(self, receiver: Receiver, window: Window, now: datetime) -> bool:
+        """Whether to give entries that are on their way a little time to make it into the window."""
+        if not receiver.immediate:
+            return window.unmatched > 0 and not self._waited(window.window_id, now, MATCHING_WAIT)
+        if not self._pending[receiver.name].already_there:
+            return False
+        return (window.unmatched > 0 or self._first_polls(now)) and not self._waited(
+            window.window_id, now, FIRST_POLLS_WAIT
+        )
+
+    def _scheduled(self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime) -> Window | None:
+        slot = schedule.last_slot(receiver.schedule, now)
+        if slot is None or any(slot.due <= past <= now for past in (row.added_at, row.last_due) if past is not None):
+            # A `past` that is yet to come was written under a clock far ahead; it holds nothing up.
+            return None
+        window_id = schedule.window_id(receiver.name, slot)
+        if self._store.get(views.WINDOWS, window_id) is not None:
+            return None
+        return self._window(row, window_id, upto, slot.due)
+
+    def _immediate(
+        self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime, settle: bool
+    ) -> Window | None:
+        pending = self._look(receiver, row, upto)
+        first = pending.first
+        if first is None:
+            return None
+        age = now - first.recorded_at
+        # Negative: recorded before the clock was set back. It has waited.
+        if not settle and timedelta(0) <= age < receiver.group_wait:
+            return None
+        assert pending.last is not None, "what has a first has a last"
+        window_id = schedule.immediate_window_id(receiver.name, first.position)
+        return self._window(row, window_id, upto, pending.last.recorded_at)
+
+    def _look(self, receiver: Receiver, row: views.ReceiverRow, upto: int) -> _Pending:
+        """Whether alert events wait for an immediate receiver; each event is looked at once."""
+        pending = self._pending.get(receiver.name)
+        if pending is None or pending.after != row.upto:
+            pending = self._pending[receiver.name] = _Pending(after=row.upto, seen=row.upto)
+        for event in self._gather.routed(receiver.name, pending.seen, upto):
+            if event.reason != ev.AlertReason.RULE_CHANGED:
+                pending.first = pending.first or event
+                pending.last = event
+            pending.already_there = pending.already_there or event.arrival == Arrival.ALREADY_THERE
+        pending.seen = max(pending.seen, upto)
+        return pending
+
+    def _first_polls(self, now: datetime) -> bool:
+        return any(poll.polled == 0 and poll.failures == 0 for poll in self._store.due(now, 1000))
+
+    def _waited(self, window_id: str, now: datetime, limit: timedelta) -> bool:
+        since = self._waiting[window_id] = self._waited_before.get(window_id, now)
+        return not timedelta(0) <= now - since < limit
+
+    def _window(self, row: views.ReceiverRow, window_id: str, upto: int, due: datetime) -> Window:
+        checkpoint = self._store.checkpoint(self._subscription)
+        return Window(
+            window_id=window_id,
+            receiver=row.receiver,
+            after=row.upto,
+            upto=upto,
+            since=row.last_due or row.added_at,
+            due=due,
+            unmatched=unmatched(self._store, checkpoint, upto),
+        )
+
+    def _window_by_hand(self, name: str, now: datetime) -> Window:
+        self._configured(name)
+        row = self._store.get(views.RECEIVERS, name)
+        if row is None:
+            raise NotFound(f"receiver '{name}' was never adopted; start the daemon once, or `monitor run --once`")
+        upto = self._store.head().position
+        return self._window(row, derived_id("win", name, "by hand", str(row.upto), str(upto)), upto, now)
+
+    def _configured(self, name: str) -> Receiver:
+        book = self._timeline.current().book
+        receiver = book.receiver(name)
+        if receiver is None:
+            known = ", ".join(receiver.name for receiver in book.receivers)
+            raise NotFound(f"no receiver is called '{name}'; known: {known}")
+        return receiver
+
+    def _append(
+        self, receiver: Receiver, window: Window, now: datetime, version: int, *, actor: str = "monitor"
+    ) -> str | None:
+        closed = ev.WindowClosed(
+            window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
+            due=window.due, unmatched=window.unmatched,
+        )  # fmt: skip
+        composed = self._composed(receiver, window, now)
+        stream = f"receiver/{receiver.name}"
+        events = [ev.NewEvent(stream=stream, event=closed, dedupe=f"window:{window.window_id}", actor=actor)]
+        if composed is not None:
+            events.append(_digest_event(stream, composed, actor))
+        self._store.append(Commit(events=tuple(events), expected={stream: version}))
+        self._waiting.pop(window.window_id, None)
+        self._pending.pop(receiver.name, None)
+        if composed is None:
+            return None
+        log.info(
+            f"receiver '{receiver.name}': digest composed", digest=composed.digest_id, position=window.upto,
+            deliveries=len(composed.deliveries),
+        )  # fmt: skip
+        return composed.digest_id
+
+    def _composed(self, receiver: Receiver, window: Window, now: datetime) -> ev.DigestComposed | None:
+        digest = self._gather.compose(window)
+        if digest.empty and not receiver.always:
+            return None
+        content, content_hash = digests.encode(digest)
+        return ev.DigestComposed(
+            digest_id=digest.digest_id, window_id=window.window_id, receiver=window.receiver, upto=window.upto,
+            composed_at=now, content=content, content_hash=content_hash,
+            deliveries=deliveries.plan(digest.digest_id, receiver),
+        )  # fmt: skip
+
+    def _resume(self, now: datetime) -> None:
+        """Compose what a window lacks its digest for: closed, and then the program died or the log was cut there."""
+        if self._resumed:
+            return
+        for row in self._store.rows(views.RECEIVERS):
+            known = self._store.get(views.WINDOWS, row.last_window_id) if row.last_window_id else None
+            if known is None or known.digest_id is not None:
+                continue
+            receiver = self._timeline.at(known.upto).book.receiver(row.receiver)
+            composed = self._composed(receiver, self._window_of(known), now) if receiver else None
+            if composed is not None:
+                event = _digest_event(f"receiver/{row.receiver}", composed, "monitor")
+                self._store.append(Commit(events=(event,)))
+        self._resumed = True
+
+    def _window_of(self, row: views.WindowRow) -> Window:
+        """The window as it was when it closed."""
+        before: views.ReceiverRow | None = None
+        for recorded in self._store.read(stream=f"receiver/{row.receiver}", upto=row.position - 1):
+            if recorded.event is not None and row.receiver in views.RECEIVERS.keys(recorded.event, recorded.position):
+                before = views.RECEIVERS.fold(before, recorded, row.receiver)
+        assert before is not None, "a window's receiver was added before it"
+        return Window(
+            window_id=row.window_id, receiver=row.receiver, after=row.after, upto=row.upto,
+            since=before.last_due or before.added_at, due=row.due, unmatched=row.unmatched,
+        )  # fmt: skip
+
+
+@dataclass
+class _Pending:
+    """What is known of an immediate receiver's alert events in (after, seen]."""
+
+    after: int
+    seen: int
+    first: views.AlertEventRow | None = None
+    last: views.AlertEventRow | None = None
+    already_there: bool = False
+
+
+def _digest_event(stream: str, composed: ev.DigestComposed, actor: str) -> ev.NewEvent:
+    return ev.NewEvent(stream=stream, event=composed, dedupe=f"digest:{composed.digest_id}", actor=actor)
+
+
+_FROM = {
+    "retry": ("failed", "held", "pending"),
+    "release": ("held",),
+    "discard": ("failed", "held", "pending"),
+}
+
+
+def change_deliveries(
+    store: EventStore, action: str, ids: Collection[str], *, everything: bool = False, actor: str = "monitor"
+) -> list[str]:
+    """Retry, release or discard deliveries, by id or all that the action fits; returns the ids changed.
+
+    `retry`: failed, held and waiting ones go out at the next look. `release`: held ones; with `everything` also the
+    outbox that a restore held. `discard`: they never go out. Raises `NotFound`, and `UsageError` where one is in
+    another state; then nothing is changed.
+    """
+    states = _FROM.get(action)
+    if states is None:
+        raise UsageError(f"'{action}' is not one of {', '.join(_FROM)}")
+    if everything and ids:
+        raise UsageError("give ids or --all, not both")
+    if not everything and not ids:
+        raise UsageError(f"which deliveries? give ids, or --all to {action} every one that is {' or '.join(states)}")
+    rows = _all_of(store, action, states) if everything else [_one_of(store, action, states, id_) for id_ in ids]
+    events: list[ev.NewEvent] = []
+    released: set[str] = set()
+    for row in rows:
+        change: ev.Event = ev.DeliveryReleased(delivery_id=row.delivery_id)
+        if action == "discard":
+            change = ev.DeliveryDiscarded(delivery_id=row.delivery_id)
+        elif row.receiver not in released:
+            released.add(row.receiver)
+            events += _release_receiver(store, row.receiver, actor)
+        events.append(ev.NewEvent(stream=f"delivery/{row.delivery_id}", event=change, actor=actor))
+    outbox = store.get(views.OUTBOX, views.CURRENT)
+    if action == "release" and everything and outbox is not None and outbox.held:
+        events.append(ev.NewEvent(stream="system", event=ev.OutboxReleased(), actor=actor))
+    if events:
+        store.append(Commit(events=tuple(events)))
+    return [row.delivery_id for row in rows]
+
+
+def _all_of(store: EventStore, action: str, states: Collection[str]) -> list[views.DeliveryRow]:
+    # "all" never means those that go out by themselves anyway
+    wanted = [state for state in states if state != "pending"]
+    return [row for state in wanted for row in store.rows(views.DELIVERIES, facet=state)]
+
+
+def _one_of(store: EventStore, action: str, states: Collection[str], delivery_id: str) -> views.DeliveryRow:
+    row = store.get(views.DELIVERIES, delivery_id)
+    if row is None:
+        raise NotFound(f"no delivery has the id '{delivery_id}'; `monitor deliveries` lists them")
+    if row.state not in states:
+        raise UsageError(f"delivery '{delivery_id}' is {row.state}; {action} is for {' or '.join(states)} ones")
+    if row.in_flight:
+        raise UsageError(f"delivery '{delivery_id}' is being sent this moment; look again when that has ended")
+    return row
+
+
+def _release_receiver(store: EventStore, name: str, actor: str) -> list[ev.NewEvent]:
+    row = store.get(views.RECEIVERS, name)
+    if row is None or row.held is None:
+        return []
+    return [ev.NewEvent(stream=f"receiver/{name}", event=ev.ReceiverReleased(receiver=name), actor=actor)]
