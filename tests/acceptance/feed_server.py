@@ -25,13 +25,14 @@ Behaviour = Callable[["Exchange"], None]
 
 @dataclass
 class Feed:
-    """One feed. `behaviour` None: answers as a good server does."""
+    """One feed. `behaviour` None: answers as a good server does. It shows the newest `window` of its items."""
 
     path: str
     title: str
     form: str = "rss"  # rss | atom
     language: str = "en"
     items: list[Item] = field(default_factory=list)
+    window: int | None = None
     behaviour: Behaviour | None = None
     changed: datetime = field(default_factory=utc_now)
 
@@ -234,7 +235,7 @@ def _rss(feed: Feed, base: str) -> bytes:
     _texts(channel, title=feed.title, link=f"{base}/", description=f"{feed.title}: latest", language=feed.language)
     ET.SubElement(channel, f"{{{ATOM}}}link", href=base + feed.path, rel="self", type="application/rss+xml")
     _texts(channel, ttl="1", lastBuildDate=format_datetime(feed.changed.astimezone(UTC), usegmt=True))
-    for item in feed.items:
+    for item in feed.items[: feed.window]:
         node = ET.SubElement(channel, "item")
         _texts(node, title=item.title, link=f"{base}/read/{item.key}?lang={feed.language}&src=rss")
         _texts(node, description=item.paragraphs[0], pubDate=format_datetime(item.published, usegmt=True))
@@ -250,7 +251,7 @@ def _atom(feed: Feed, base: str) -> bytes:
     root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": feed.language})
     _texts(root, title=feed.title, id=f"tag:example.org,2026:{feed.path}", updated=feed.changed.isoformat())
     ET.SubElement(root, "link", href=base + feed.path, rel="self")
-    for item in feed.items:
+    for item in feed.items[: feed.window]:
         node = ET.SubElement(root, "entry")
         _texts(node, title=item.title, id=f"tag:example.org,2026:{item.key}")
         _texts(node, published=item.published.isoformat(), updated=item.published.isoformat())
