@@ -1,0 +1,104 @@
+"""What commands do to the log: one function an act, run by the daemon or, where none runs, by the command itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monitor.app import Monitor
+from monitor.core import events as ev
+from monitor.core import views
+from monitor.errors import NotFound, UsageError
+from monitor.ports import Commit
+
+Act = Callable[[Monitor, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
+
+VERDICTS = ("relevant", "noise")
+MAX_NOTE = 4000
+
+
+async def perform(monitor: Monitor, act: str, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Do an act and answer with what came of it, `position` at least. Raises `MonitorError`."""
+    do = ACTS.get(act)
+    if do is None:
+        raise UsageError(f"the daemon does not know the act '{act}'; is it of another version than this command?")
+    return await do(monitor, args, actor)
+
+
+async def ingest(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Read the given documents and feeds once, or all sources, due or not; match what came."""
+    return await monitor.ingest([str(item) for item in args["items"]])
+
+
+async def acknowledge(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Take note of an alert; with `close` it is done with."""
+    alert = await _alert(monitor, args["alert"])
+    events: list[ev.Event] = []
+    if alert.state == "open":
+        events.append(ev.AlertAcknowledged(alert_id=alert.alert_id))
+    if args["close"] and alert.state != "closed":
+        events.append(ev.AlertClosed(alert_id=alert.alert_id, reason="acknowledged"))
+    return await _append(monitor, f"alert/{alert.alert_id}", events, actor)
+
+
+async def verdict(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Put an analyst's word on an alert on record."""
+    if args["verdict"] not in VERDICTS:
+        raise UsageError(f"'{args['verdict']}' is not a verdict; say {' or '.join(VERDICTS)}")
+    if len(args["note"]) > MAX_NOTE:
+        raise UsageError(f"the note has {len(args['note'])} characters; at most {MAX_NOTE} are kept")
+    alert = await _alert(monitor, args["alert"])
+    given = ev.VerdictGiven(alert_id=alert.alert_id, verdict=args["verdict"], note=args["note"])
+    return await _append(monitor, f"alert/{alert.alert_id}", [given], actor)
+
+
+async def rebuild(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Fold views anew and swap them in."""
+    known = {view.name: view for view in views.ALL}
+    for name in args["views"]:
+        if name not in known:
+            raise UsageError(f"no view is called '{name}'; known: {', '.join(known)}")
+    wanted = [known[name] for name in args["views"]] or list(views.ALL)
+    await asyncio.to_thread(monitor.store.rebuild, wanted)
+    return {"position": monitor.store.head().position, "views": [view.name for view in wanted]}
+
+
+async def deliveries(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Retry, release or discard deliveries."""
+    from monitor.pipeline.notify import change_deliveries
+
+    changed = await asyncio.to_thread(
+        change_deliveries, monitor.store, args["action"], args["ids"], everything=args["all"], actor=actor
+    )
+    return {"position": monitor.store.head().position, "changed": changed}
+
+
+ACTS: Mapping[str, Act] = {
+    "ingest": ingest,
+    "ack": acknowledge,
+    "verdict": verdict,
+    "rebuild": rebuild,
+    "deliveries": deliveries,
+}
+
+
+async def _alert(monitor: Monitor, alert_id: str) -> views.AlertRow:
+    alert = await asyncio.to_thread(monitor.store.get, views.ALERTS, alert_id)
+    if alert is None:
+        raise NotFound(f"no alert has the id '{alert_id}'; `monitor alerts` lists them")
+    return alert
+
+
+async def _append(monitor: Monitor, stream: str, events: list[ev.Event], actor: str) -> dict[str, Any]:
+    if not events:
+        return {"position": monitor.store.head().position, "changed": False}
+    commit = Commit(events=tuple(ev.NewEvent(stream=stream, event=event, actor=actor) for event in events))
+    appended = await asyncio.to_thread(monitor.store.append, commit)
+    return {"position": appended[-1].position, "changed": True}
+
+
+def absolute(item: str) -> str:
+    """A path as the daemon, which runs in another folder, must read it; URLs stay."""
+    return item if "://" in item else str(Path(item).absolute())

@@ -1,0 +1,182 @@
+"""What is in force: rules, receivers, sources. Reads and checks the files, adopts what is sound, keeps the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from monitor import __version__
+from monitor.core import views
+from monitor.core.entries import Kind, Source
+from monitor.core.routing import Configuration, ReceiverBook, default_book
+from monitor.errors import ConfigurationError, Fault
+from monitor.matching.book import RuleBook
+from monitor.matching.engine import Engine, compile_book
+from monitor.matching.explain import run_examples
+from monitor.pipeline import adopt
+from monitor.ports import EventStore
+from monitor.receivers.render import TEMPLATE_VERSION
+from monitor.rulebook.receivers import load_receivers
+from monitor.rulebook.sources import load_sources
+from monitor.rulebook.themes import load_rules, read_rule_files
+from monitor.settings import Settings
+
+RECEIVERS_FILE = "rules/receivers.yaml"
+SOURCES_FILE = "seeds/sources.yaml"
+SEED_FOLDER = Source(id="seed-documents", kind=Kind.FOLDER, location="documents/")
+"""What is watched where there is no `sources.yaml`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a look at the files led to. `faults` are those found now; `adopted` says in words what is newly in force.
+
+    `engine` is the compiled rule book of `revision` where rules were adopted.
+    """
+
+    adopted: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    revision: str = ""
+    engine: Engine | None = None
+
+
+@dataclass
+class Books:
+    """Rules, receivers and sources in force, read from files and held to the log. Methods block."""
+
+    settings: Settings
+    store: EventStore
+    rules: RuleBook | None = None
+    receivers: ReceiverBook = field(default_factory=default_book)
+    sources: tuple[Source, ...] = (SEED_FOLDER,)
+    faults: tuple[Fault, ...] = ()
+
+    def start(self) -> Reloaded:
+        """The first look. Where files are faulty, what the log last adopted is in force.
+
+        Raises `ConfigurationError` where the rules are faulty and the log holds none.
+        """
+        current = self.store.get(views.RULE_BOOK, views.CURRENT)
+        if current is not None and current.position:
+            self.rules, _ = load_rules(current.files)
+        adopted = self.store.get(views.CONFIGURATION, views.CURRENT)
+        if adopted is not None and adopted.position:
+            self.receivers = _receivers_of(adopted.files, self.rules)[0] or default_book()
+            self.sources = _load_sources(adopted.files)[0]
+        reloaded = self.reload()
+        if self.rules is None:
+            raise ConfigurationError("the rules are faulty and the log holds none to go on with", reloaded.faults)
+        return reloaded
+
+    def reload(self) -> Reloaded:
+        """Look at the files again; adopt them, or refuse them and keep what is in force."""
+        rules = self._reload_rules()
+        configuration = self._reload_configuration()
+        self.faults = rules.faults + configuration.faults
+        return Reloaded(
+            adopted=rules.adopted + configuration.adopted,
+            faults=self.faults,
+            revision=rules.revision,
+            engine=rules.engine,
+        )
+
+    def _reload_rules(self) -> Reloaded:
+        files, faults = read_rule_files(self.settings.rules)
+        book, found = load_rules(files)
+        faults = [*faults, *found]
+        engine = None
+        if book is not None and not faults:
+            engine = compile_book(book)
+            faults = list(run_examples(engine))
+        event = adopt.adopt_rules(self.store, files, faults)
+        if faults or engine is None:
+            return Reloaded(faults=tuple(faults))
+        self.rules = book
+        current = self.store.get(views.RULE_BOOK, views.CURRENT)
+        assert current is not None, "sound rules are in force"
+        said = (f"rules: revision {current.revision}",) if event is not None else ()
+        return Reloaded(adopted=said, revision=current.revision, engine=engine)
+
+    def _reload_configuration(self) -> Reloaded:
+        on_disk, faults = _read_texts(self.settings.home)
+        unread = {fault.path for fault in faults}
+        current = self.store.get(views.CONFIGURATION, views.CURRENT)
+        in_force = dict(current.files) if current else {}
+        receivers, wrong = _receivers_of(on_disk, self.rules)
+        if receivers is not None and RECEIVERS_FILE not in unread:
+            self.receivers = receivers
+            _take(in_force, on_disk, RECEIVERS_FILE)
+        sources, odd = _load_sources(on_disk)
+        if sources and SOURCES_FILE not in unread:
+            self.sources = _keep_faulty(sources, self.sources) if odd else sources
+            _take(in_force, on_disk, SOURCES_FILE)
+        faults = [*faults, *wrong, *odd]
+        adopted = adopt.adopt_configuration(self.store, in_force, on_disk, self.settings.recorded(), versions(), faults)
+        adopt.adopt_receivers(self.store, [receiver.name for receiver in self.receivers.receivers])
+        said = ("receivers, sources and settings",) if adopted else ()
+        return Reloaded(adopted=said, faults=tuple(faults))
+
+
+def _receivers_of(texts: Mapping[str, str], rules: RuleBook | None) -> tuple[ReceiverBook | None, list[Fault]]:
+    text = texts.get(RECEIVERS_FILE)
+    if text is None:
+        return default_book(), []
+    themes = rules.themes if rules else ()
+    book, faults = load_receivers(
+        RECEIVERS_FILE,
+        text,
+        themes={theme.id for theme in themes},
+        tags={tag for theme in themes for tag in theme.tags},
+    )
+    return (None if faults else book), faults
+
+
+def configure(rules: views.BookRow | None, configuration: views.BookRow | None) -> Configuration:
+    """What adopted texts mean: receivers, routes, and the themes with their tags."""
+    book = load_rules(rules.files)[0] if rules else None
+    texts = configuration.files if configuration else {}
+    return Configuration(
+        book=_receivers_of(texts, book)[0] or default_book(),
+        themes={theme.id: theme.tags for theme in book.themes} if book else {},
+        rules_revision=rules.revision if rules else "",
+        revision=configuration.revision if configuration else "",
+        time_zone=configuration.settings.get("time_zone", "UTC") if configuration else "UTC",
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that shape a digest's bytes."""
+    return {"monitor": __version__, "template": TEMPLATE_VERSION, "tzdata": version("tzdata")}
+
+
+def _load_sources(texts: Mapping[str, str]) -> tuple[tuple[Source, ...], list[Fault]]:
+    text = texts.get(SOURCES_FILE)
+    return ((SEED_FOLDER,), []) if text is None else load_sources(SOURCES_FILE, text)
+
+
+def _keep_faulty(sound: tuple[Source, ...], before: tuple[Source, ...]) -> tuple[Source, ...]:
+    """A source whose lines are faulty now goes on as it was: an edit's slip must not count as removing it."""
+    known = {source.id for source in sound}
+    return (*sound, *(source for source in before if source.id not in known))
+
+
+def _read_texts(home: Path) -> tuple[dict[str, str], list[Fault]]:
+    texts: dict[str, str] = {}
+    faults: list[Fault] = []
+    for name in (RECEIVERS_FILE, SOURCES_FILE):
+        try:
+            texts[name] = (home / name).read_text("utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(Fault(name, 0, 0, f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"))
+    return texts, faults
+
+
+def _take(in_force: dict[str, str], on_disk: Mapping[str, str], name: str) -> None:
+    if name in on_disk:
+        in_force[name] = on_disk[name]
+    else:
+        in_force.pop(name, None)
