@@ -1,0 +1,251 @@
+"""The log proves itself: tampering is found and placed, views and digests come again byte for byte, exports agree."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import texts
+from tests.acceptance.feed_server import FeedServer
+from tests.acceptance.harness import NOW, Workspace
+from tests.acceptance.mail_server import MailServer
+
+LISTS = ("entries", "alerts", "stories", "deliveries", "sources")
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A finished history: three feeds in three languages, alerts, mails, an edit, an act. Nothing runs any more."""
+    work = Workspace(tmp_path_factory.mktemp("history") / "home")
+    now = texts.utc_now()
+    with FeedServer() as feeds, MailServer() as mail:
+        feeds.add("/ministry.xml", "Ministry of Trade", items=texts.ministry(now))
+        feeds.add("/vesti.atom", "Вести порта", form="atom", language="ru", items=texts.outlet(now))
+        feeds.add("/xinwen.xml", "海港新闻", language="zh", items=texts.chinese(now))
+        work.shipped_rules()
+        work.env |= {"MONITOR_SMTP_URL": mail.url, "MONITOR_MAIL_FROM": "monitor@example.org"}
+        work.receivers({"desk": {"email": {"to": ["desk@example.org"]}, **NOW}, "file": {"outbox": "state/outbox"}})
+        work.sources(
+            *((name[1:].split(".")[0], feeds.url(name)) for name in ("/ministry.xml", "/vesti.atom", "/xinwen.xml"))
+        )
+        work.once()
+        for path, name in (("/ministry.xml", "ministry"), ("/vesti.atom", "outlet"), ("/xinwen.xml", "chinese")):
+            feeds.publish(path, texts.on_theme(name, now))
+        work.ok("ingest")
+        work.theme("second", when='"ferries" or "ferry"')
+        work.once()
+        work.ok("ack", work.list("alerts")[0]["alert_id"])
+    assert len(work.list("alerts")) >= 3
+    return work
+
+
+@pytest.fixture
+def copy(history: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the history, to be spoiled."""
+    work = Workspace(tmp_path / "copy")
+    backup = tmp_path / "copy.db"
+    history.ok("backup", str(backup))
+    backup.rename(work.home / "state" / "monitor.db")
+    return work
+
+
+def _spoil(work: Workspace, statement: str, *parameters: object) -> None:
+    database = sqlite3.connect(work.home / "state" / "monitor.db")
+    with database:
+        assert database.execute(statement, parameters).rowcount >= 1
+    database.close()
+
+
+def _body(work: Workspace, position: int) -> bytes:
+    database = sqlite3.connect(work.home / "state" / "monitor.db")
+    [(body,)] = database.execute("SELECT body FROM events WHERE position = ?", (position,)).fetchall()
+    database.close()
+    return bytes(body)
+
+
+@pytest.mark.parametrize("where", [0.0, 0.3, 0.7, 1.0])
+def test_one_flipped_bit_in_a_stored_body_is_found_and_placed(copy: Workspace, where: float) -> None:
+    last = copy.status()["position"]
+    position = max(1, round(last * where))
+    body = bytearray(_body(copy, position))
+    body[len(body) // 2] ^= 1
+    _spoil(copy, "UPDATE events SET body = ? WHERE position = ?", bytes(body), position)
+    for command in (("verify",), ("verify", "--chain")):
+        done = copy.run(*command)
+        assert done.code == 1
+        assert f"position {position}:" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("recorded_at", "'2001-01-01T00:00:00Z'"),
+        ("actor", "'someone else'"),
+        ("stream", "'alert/other'"),
+        ("type", "'AlertClosed'"),
+    ],
+)
+def test_a_changed_header_is_found_and_placed(copy: Workspace, column: str, value: str) -> None:
+    _spoil(copy, f"UPDATE events SET {column} = {value} WHERE position = 7")
+    done = copy.run("verify", "--chain")
+    assert done.code == 1
+    assert "position 7:" in done.out + done.err
+
+
+@pytest.mark.parametrize("position", [1, 9])
+def test_a_deleted_row_is_found_and_placed(copy: Workspace, position: int) -> None:
+    _spoil(copy, "DELETE FROM events WHERE position = ?", position)
+    done = copy.run("verify")
+    assert done.code == 1
+    assert f"position {position}:" in done.out + done.err
+
+
+def test_a_cut_tail_is_found_by_a_head_seen_before(copy: Workspace) -> None:
+    events = copy.log()
+    last, head = events[-1]["position"], events[-1]["hash"]
+    copy.ok("verify", "--head", head)
+    copy.ok("verify", "--head", events[3]["hash"])
+    _spoil(copy, "DELETE FROM events WHERE position > ?", last - 2)
+    cut = copy.run("verify")
+    assert cut.code == 1
+    assert f"position {last - 1}:" in cut.out + cut.err
+    _spoil(
+        copy,
+        "UPDATE log_head SET position = ?, hash = (SELECT hash FROM events WHERE position = ?)",
+        last - 2,
+        last - 2,
+    )
+    forged = copy.run("verify", "--chain", "--head", head)
+    assert forged.code == 1
+    assert head[:8] in forged.out + forged.err or f"position {last - 1}" in forged.out + forged.err
+
+
+def test_a_changed_view_is_found_and_a_rebuild_mends_it(copy: Workspace) -> None:
+    before = _lists(copy)
+    database = sqlite3.connect(copy.home / "state" / "monitor.db")
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    database.close()
+    table = next(name for name in tables if name.startswith("view") and _holds_rows(copy, name))
+    column = next(name for name in ("row", "body", "data") if _has_column(copy, table, name))
+    _spoil(copy, f"UPDATE {table} SET {column} = replace({column}, 'open', 'shut') WHERE {column} LIKE '%open%'")
+    assert copy.run("verify").code == 1
+    copy.ok("verify", "--chain")
+    copy.ok("rebuild")
+    copy.verify()
+    assert _lists(copy) == before
+
+
+def _holds_rows(work: Workspace, table: str) -> bool:
+    database = sqlite3.connect(work.home / "state" / "monitor.db")
+    [(rows,)] = database.execute(f"SELECT count(*) FROM {table}").fetchall()
+    database.close()
+    return bool(rows > 5)
+
+
+def _has_column(work: Workspace, table: str, column: str) -> bool:
+    database = sqlite3.connect(work.home / "state" / "monitor.db")
+    columns = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+    database.close()
+    return column in columns
+
+
+def _lists(work: Workspace, **options: object) -> list[str]:
+    return [work.ok(name, "--json", **options).out for name in LISTS]
+
+
+def _digests(work: Workspace, env: dict[str, str] | None = None) -> list[str]:
+    ids = sorted({row["digest_id"] for row in work.list("deliveries")})
+    return [work.ok("digest", "rebuild", digest_id, env=env).out for digest_id in ids]
+
+
+ELSEWHERE = {
+    "another time zone": {"TZ": "Asia/Kathmandu"},
+    "another locale": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
+    "another hash seed": {"PYTHONHASHSEED": "4242"},
+}
+
+
+def test_rebuild_leaves_views_byte_identical_also_elsewhere(copy: Workspace) -> None:
+    lists, digests = _lists(copy), _digests(copy)
+    assert digests
+    copy.ok("rebuild")
+    assert _lists(copy) == lists
+    for env in ELSEWHERE.values():
+        copy.ok("rebuild", env=env)
+        assert _lists(copy, env=env) == lists
+        assert _digests(copy, env=env) == digests
+        copy.ok("verify", env=env)
+
+
+def test_a_list_as_of_an_earlier_position_is_what_it_was(copy: Workspace) -> None:
+    events = copy.log()
+    raised = [event["position"] for event in events if event["type"] == "AlertRaised"]
+    assert [row["position"] for row in copy.list("alerts", "--as-of", str(raised[0]))] == raised[:1]
+    assert copy.list("alerts", "--as-of", str(raised[0] - 1)) == []
+
+
+def test_export_and_import_into_sqlite_give_the_same_head(copy: Workspace, tmp_path: Path) -> None:
+    exported = copy.ok("export", "--format", "jsonl").out
+    other = Workspace(tmp_path / "other")
+    other.ok("import", stdin=exported)
+    assert _head(other) == _head(copy)
+    assert other.ok("export", "--format", "jsonl").out == exported
+    assert _lists(other) == _lists(copy)
+    other.verify()
+    again = other.run("import", stdin=exported)
+    assert again.code in (0, 1) and "Traceback" not in again.err
+    assert _head(other) == _head(copy)
+
+
+def test_export_and_import_into_postgresql_give_the_same_head(
+    copy: Workspace, tmp_path: Path, postgres_url: str
+) -> None:
+    exported = copy.ok("export", "--format", "jsonl").out
+    other = Workspace(tmp_path / "other", MONITOR_DATABASE_URL=postgres_url)
+    other.ok("import", stdin=exported)
+    assert _head(other) == _head(copy)
+    assert other.ok("export", "--format", "jsonl").out == exported
+    assert _lists(other) == _lists(copy)
+    other.verify()
+
+
+def test_an_import_that_was_tampered_with_is_refused(copy: Workspace, tmp_path: Path) -> None:
+    lines = copy.ok("export", "--format", "jsonl").out.splitlines()
+    tampered = json.loads(lines[8])
+    tampered["actor"] = "someone else"
+    lines[8] = json.dumps(tampered)
+    other = Workspace(tmp_path / "other")
+    done = other.run("import", stdin="\n".join(lines) + "\n")
+    assert done.code == 1
+    assert "9" in done.err and "Traceback" not in done.err
+
+
+def test_cloudevents_are_whole(copy: Workspace) -> None:
+    events = copy.ok("export", "--format", "cloudevents").rows
+    assert len(events) == copy.status()["position"]
+    assert all({"specversion", "id", "source", "type", "time", "data"} <= set(event) for event in events)
+    assert {event["specversion"] for event in events} == {"1.0"}
+
+
+def test_the_same_history_runs_on_postgresql(work: Workspace, postgres_url: str) -> None:
+    """The daemon's whole cycle, with the other database."""
+    work.env["MONITOR_DATABASE_URL"] = postgres_url
+    work.theme()
+    work.sources(folder=True)
+    work.write("seeds/documents/one.txt", "First\n\nCustoms found machine tools on the way to Russia.\n")
+    work.once()
+    before = [work.list(kind) for kind in LISTS]
+    assert [row["title"] for row in work.list("alerts")] == ["First"]
+    assert len(work.outbox) == 1
+    work.once()
+    assert [work.list(kind) for kind in LISTS][:4] == before[:4]
+    work.verify()
+    assert "postgres:" not in work.ok("status").out
+
+
+def _head(work: Workspace) -> str:
+    last = work.log()[-1]
+    return f"{last['position']} {last['hash']}"
