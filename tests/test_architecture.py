@@ -108,7 +108,7 @@ def test_no_code_is_left_commented_out() -> None:
 
 
 def test_tests_do_not_sleep() -> None:
-    """A condition is awaited with a deadline (`await_that`); only helpers that do so, or play a slow server, may wait."""
+    """A condition is awaited with a deadline; only helpers that do so, or play a slow server, may wait."""
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
