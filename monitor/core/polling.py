@@ -12,6 +12,7 @@ FLOOR = HOUR
 FLOOR_LARGE = DAY  # every poll would carry a large body
 LARGE_BODY = 1_000_000  # bytes
 CEILING = DAY  # the most a server's word, or our own back-off, holds us off
+CONFIRMED_MOVES = 3  # polls in a row that were redirected for good to the same place: no captive portal lasts so long
 FAILING_AFTER = 3  # passing failures in a row of a source that used to answer
 
 
