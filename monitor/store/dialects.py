@@ -63,6 +63,10 @@ class Database(ABC):
     def roll_back(self, connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")
 
+    @abstractmethod
+    def scrub(self, connection: Connection) -> None:
+        """After an erasure: leave no copy of what was erased outside the tables, as far as that can be done."""
+
     @contextmanager
     def reading(self, doing: str = "reading") -> Iterator[Connection]:
         """A connection that reads; each statement sees what is committed when it begins."""
@@ -108,7 +112,7 @@ class Database(ABC):
         self.reader.dispose()
 
 
-def database(url: str, *, read_only: bool) -> Database:
+def database(url: str) -> Database:
     """The database that a URL names. Raises `ConfigurationError`."""
     try:
         parsed = make_url(url)
@@ -120,7 +124,7 @@ def database(url: str, *, read_only: bool) -> Database:
     if kind == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigurationError("database_url: SQLite needs a file, as in sqlite:///state/monitor.db")
-        return Sqlite(Path(parsed.database), read_only=read_only, timeout=float(str(parsed.query.get("timeout", "5"))))
+        return Sqlite(Path(parsed.database), timeout=float(str(parsed.query.get("timeout", "5"))))
     if kind in ("postgresql", "postgres"):
         return Postgres(parsed.set(drivername="postgresql+psycopg"))
     raise ConfigurationError(f"database_url: '{kind}' is not known; use sqlite:///… or postgresql://…")
@@ -134,11 +138,9 @@ class Sqlite(Database):
     lock_head = "SELECT position, hash, epoch, views_revision FROM log_head"  # BEGIN IMMEDIATE holds the whole file
     tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
-    def __init__(self, path: Path, *, read_only: bool, timeout: float) -> None:
+    def __init__(self, path: Path, *, timeout: float = 5) -> None:
         self._rebuilding = Lock()
         self.path, self.place, self._timeout = path, f"database '{path}'", timeout
-        if read_only and not path.exists():
-            raise Unavailable(f"{self.place}: not there yet; `monitor run` makes it")
         self.reader = create_engine("sqlite://", creator=self._open_reader, poolclass=QueuePool, max_overflow=-1)
         if sqlite3.sqlite_version_info < _WAL_RESET_MENDED:
             self.notes = (
@@ -153,6 +155,8 @@ class Sqlite(Database):
         )  # fmt: skip
 
     def _open_reader(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            raise Unavailable(f"{self.place}: not there; `monitor run` makes it")
         connection = self._open("ro")  # mode=ro never checkpoints, not even when it is the last to close
         connection.execute("PRAGMA query_only = ON")
         return connection
@@ -202,6 +206,9 @@ class Sqlite(Database):
         # Some errors (disk full) roll back by themselves, and then ROLLBACK is an error of its own.
         if connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
             connection.exec_driver_sql("ROLLBACK")
+
+    def scrub(self, connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def explain(self, error: Exception, doing: str) -> MonitorError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -284,6 +291,9 @@ class Postgres(Database):
 
     def insert_events(self, connection: Connection, rows: Sequence[StoredEvent]) -> None:
         self.execute(connection, _INSERT_EVENT, rows)
+
+    def scrub(self, connection: Connection) -> None:
+        """VACUUM removes the old rows for good, and the server does that by itself in time."""
 
     def explain(self, error: Exception, doing: str) -> MonitorError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from monitor.core import codec
 from monitor.core.events import Recorded
 from monitor.core.views import View
-from monitor.errors import ChainBroken, StoreError
+from monitor.errors import ChainBroken, NotFound, StoreError
 from monitor.store.chain import StoredEvent, instant
 
 AnyView = View[Any]
@@ -111,3 +111,12 @@ def _fold(view: AnyView, touched: list[tuple[str, Recorded]], load: Load) -> lis
         if change.before != change.after:
             changed.append(change)
     return changed
+
+
+def named(views: Iterable[AnyView], names: Collection[str] | None) -> list[AnyView]:
+    """The views of these names (None: all). Raises `NotFound`."""
+    known = {view.name: view for view in views}
+    for name in names or ():
+        if name not in known:
+            raise NotFound(f"view '{name}': there is none; views are {', '.join(sorted(known))}")
+    return [view for name, view in known.items() if names is None or name in names]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
-from monitor.errors import MonitorError, NotFound, StoreError
+from monitor.errors import MonitorError, StoreError
 from monitor.store.chain import LogHead, StoredEvent
 from monitor.store.fold import AnyView, recorded
+from monitor.store.reads import fetch_events
 
 if TYPE_CHECKING:
     from monitor.store.sql import SqlStore
@@ -28,15 +29,6 @@ class Live(NamedTuple):
 
 
 UNKNOWN = Live(-1, {})
-
-
-def named(views: Iterable[AnyView], names: Collection[str] | None) -> list[AnyView]:
-    """The views of these names (None: all). Raises `NotFound`."""
-    known = {view.name: view for view in views}
-    for name in names or ():
-        if name not in known:
-            raise NotFound(f"view '{name}': there is none; views are {', '.join(sorted(known))}")
-    return [view for name, view in known.items() if names is None or name in names]
 
 
 def live(store: SqlStore, connection: Connection, revision: int) -> Live:
@@ -99,12 +91,12 @@ def _rebuild(
 ) -> None:
     building = store.write(lambda connection: _begin(store, connection, views), "rebuilding")
     try:
-        done = _catch_up(store, building, without)
+        done = _catch_up(store, building, without) if building else store.head().position
 
         def swap(connection: Connection) -> None:
             head = store.locked_head(connection)
             _check_ours(store, connection, building)
-            rows = store.stored_within(connection, done, head.position)
+            rows = fetch_events(store.database, connection, done, head.position, head.position)
             _fold(store, connection, building, rows, without)
             _switch(store, connection, building)
             if finish is not None:
@@ -189,21 +181,31 @@ def _serving(store: SqlStore, connection: Connection) -> dict[str, tuple[int, in
     return {view: (version, generation) for view, version, generation in rows}
 
 
+def sweep(store: SqlStore) -> None:
+    """Delete the rows of dropped generations now."""
+    while store.write(lambda connection: _sweep_some(store, connection), "sweeping"):
+        pass
+
+
 def _sweep_later(store: SqlStore) -> None:
-    """Delete the rows of dropped generations piece by piece, behind whatever is queued."""
+    """Delete them piece by piece, behind whatever is queued."""
 
-    def sweep(connection: Connection) -> None:
-        rows = store.database.fetch(connection, "SELECT min(generation) FROM generations WHERE state = 'dropped'")
-        generation = rows[0][0]
-        if generation is None:
-            return
-        statement = store.database.sql(
-            "DELETE FROM view_rows WHERE generation = ? AND key IN"
-            " (SELECT key FROM view_rows WHERE generation = ? ORDER BY key LIMIT ?)"
-        )
-        deleted = connection.exec_driver_sql(statement, (generation, generation, BATCH)).rowcount
-        if deleted < BATCH:
-            store.database.execute(connection, "DELETE FROM generations WHERE generation = ?", [(generation,)])
-        store.write_later(sweep)
+    def some(connection: Connection) -> None:
+        if _sweep_some(store, connection):
+            store.write_later(some)
 
-    store.write_later(sweep)
+    store.write_later(some)
+
+
+def _sweep_some(store: SqlStore, connection: Connection) -> bool:
+    fetched = store.database.fetch(connection, "SELECT min(generation) FROM generations WHERE state = 'dropped'")
+    generation = fetched[0][0]
+    if generation is None:
+        return False
+    statement = store.database.sql(
+        "DELETE FROM view_rows WHERE generation = ? AND key IN"
+        " (SELECT key FROM view_rows WHERE generation = ? ORDER BY key LIMIT ?)"
+    )
+    if connection.exec_driver_sql(statement, (generation, generation, BATCH)).rowcount < BATCH:
+        store.database.execute(connection, "DELETE FROM generations WHERE generation = ?", [(generation,)])
+    return True

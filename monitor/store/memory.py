@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -16,8 +17,10 @@ from monitor.core.events import Recorded
 from monitor.core.views import View
 from monitor.errors import NotFound
 from monitor.ports import Appended, Clock, Commit, Head, PollState
-from monitor.store.chain import GENESIS, Entropy, LogHead, StoredEvent, microseconds
-from monitor.store.fold import AnyView, Change, KeptRow, changes, read_row, recorded
+from monitor.store.chain import GENESIS, Entropy, LogHead, StoredEvent, commit_to, microseconds
+from monitor.store.erasure import erasable, erasure, touched
+from monitor.store.fold import AnyView, Change, KeptRow, changes, named, read_row, recorded
+from monitor.store.kept import Snapshot
 from monitor.store.plan import Batch, Draft, Known, Used, draft_all
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -67,6 +70,10 @@ class MemoryStore:
     def _append(self, commit: Commit, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
         batch = Batch(self._head, self._known_to(commit, drafts), microseconds(self._clock()))
         placed = batch.place(commit, drafts)
+        self._write(batch)
+        return placed
+
+    def _write(self, batch: Batch) -> None:
         changed = list(changes(self.views, batch.recorded, self._load))
         # Nothing below this line can fail.
         self._head = batch.head
@@ -80,7 +87,6 @@ class MemoryStore:
                 self._polls.pop(source_id, None)
             else:
                 self._polls[source_id] = poll
-        return placed
 
     def _known_to(self, commit: Commit, drafts: Sequence[Draft]) -> Known:
         streams = {draft.stream for draft in drafts} | commit.expected.keys()
@@ -191,21 +197,74 @@ class MemoryStore:
 
     # --- what the commands need
 
-    def rebuild(self, names: Collection[str] | None = None) -> None:
-        """Fold the named views (None: all) anew from the log."""
-        with self._lock:
-            for view in self._named(names):
-                self._kept[view.name] = _Kept()
-                events = list(map(recorded, self._events))
-                for _, changed in changes([view], events, self._load):
-                    self._kept[view.name].apply(changed)
+    def stored(self, after: int = 0, *, upto: int | None = None) -> Iterator[StoredEvent]:
+        """As `read`, but rows as they are stored."""
+        return iter(self._events[after : self._head.position if upto is None else upto])
 
-    def _named(self, names: Collection[str] | None) -> list[AnyView]:
-        known = {view.name: view for view in self.views}
-        missing = sorted(set(names or ()) - known.keys())
-        if missing:
-            raise NotFound(f"view '{missing[0]}': there is none; views are {', '.join(sorted(known))}")
-        return [view for view in self.views if names is None or view.name in names]
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The store standing still."""
+        with self._lock:
+            yield _MemorySnapshot(self._head, self._head.position, self)
+
+    def extend(self, rows: Sequence[StoredEvent], checkpoints: Mapping[str, int]) -> None:
+        """See `kept.KeptLog`."""
+        with self._lock:
+            streams = {row.stream for row in rows} & self._streams.keys()
+            versions = {stream: len(self._streams[stream]) for stream in streams}
+            batch = Batch(self._head, Known(versions=versions, checkpoints=dict(self._known.checkpoints)), 0)
+            batch.adopt(rows, checkpoints)
+            self._write(batch)
+
+    def rebuild(self, names: Collection[str] | None = None) -> None:
+        """Fold the named views (None: all) anew from the log. Raises `NotFound`."""
+        with self._lock:
+            self._fold_anew(named(self.views, names))
+
+    def _fold_anew(self, views: Iterable[AnyView]) -> None:
+        events = list(map(recorded, self._events))
+        for view in views:
+            self._kept[view.name] = _Kept()
+            for _, changed in changes([view], events, self._load):
+                self._kept[view.name].apply(changed)
+
+    def erase(self, positions: Collection[int], reason: str, *, actor: str = "monitor") -> tuple[int, ...]:
+        """Erase bodies, append `PayloadErased` for each, take what they brought out of the views. See `SqlStore`."""
+        with self._lock:
+            found = erasable(self.at(position) for position in sorted(set(positions)))
+            for position in (event.position for event in found):
+                row = self._events[position - 1]
+                assert row.salt is not None and row.body is not None
+                erased = row._replace(salt=None, body=None, commitment=commit_to(row.salt, row.body))
+                self._events[position - 1] = erased
+            self._fold_anew(touched(self.views, found))
+            gone = tuple(event.position for event in found)
+            self.append(Commit(events=tuple(erasure(position, reason, actor) for position in gone)))
+            return gone
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _MemorySnapshot:
+    head: LogHead
+    last: int
+    store: MemoryStore
+
+    def checkpoints(self) -> dict[str, int]:
+        return dict(sorted(self.store._known.checkpoints.items()))
+
+    def stored(self, after: int = 0) -> Iterator[StoredEvent]:
+        return self.store.stored(after, upto=self.head.position)
+
+    def misnumbered(self) -> int | None:
+        seen: dict[str, int] = {}
+        for row in self.store._events:
+            if row.version != seen.get(row.stream, 0) + 1:
+                return row.position
+            seen[row.stream] = row.version
+        return None
+
+    def kept(self, view: AnyView) -> Iterator[tuple[str, KeptRow]]:
+        return iter(sorted(self.store._kept[view.name].rows.items()))

@@ -14,7 +14,7 @@ import msgspec
 
 from monitor.core import codec
 from monitor.core.events import Event, NewEvent, Recorded
-from monitor.errors import IdempotencyConflict, StoreError, WrongVersion
+from monitor.errors import ChainBroken, IdempotencyConflict, StoreError, WrongVersion
 from monitor.ports import Appended, Commit, PollState
 from monitor.store.chain import (
     SALT_BYTES,
@@ -26,7 +26,9 @@ from monitor.store.chain import (
     event_id_at,
     instant,
     link,
+    relink,
 )
+from monitor.store.fold import recorded
 
 _CHANCE = SALT_BYTES + 10
 
@@ -130,6 +132,24 @@ class Batch:
         self.polls.update((poll.source_id, poll) for poll in commit.polls)
         self.polls.update((source_id, None) for source_id in commit.forget_polls)
         return tuple(fates)
+
+    def adopt(self, rows: Sequence[StoredEvent], checkpoints: Mapping[str, int]) -> None:
+        """Take over rows exactly as they stood in another log. Raises `ChainBroken` where one does not follow."""
+        for row in rows:
+            if row.position != self.head.position + 1:
+                raise ChainBroken(row.position, f"follows position {self.head.position}")
+            version = self.known.versions.get(row.stream, 0) + 1
+            if row.version != version:
+                raise ChainBroken(row.position, f"version {row.version} of '{row.stream}', expected {version}")
+            if relink(self.head.hash, row) != row.hash:
+                raise ChainBroken(row.position, "hash does not fit what it covers")
+            self.rows.append(row)
+            self.recorded.append(recorded(row))
+            self.known.versions[row.stream] = version
+            self.head = self.head._replace(position=row.position, hash=row.hash)
+        self.checkpoints.update(
+            (name, position) for name, position in checkpoints.items() if position > self.known.checkpoints.get(name, 0)
+        )
 
     def _fates(self, drafts: Sequence[Draft]) -> tuple[list[Appended], list[Draft]]:
         fates: list[Appended] = []

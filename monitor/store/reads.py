@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,9 +14,9 @@ from monitor.core.events import Recorded
 from monitor.core.views import View
 from monitor.errors import NotFound, StoreError
 from monitor.ports import Head, PollState
-from monitor.store.chain import StoredEvent, microseconds
+from monitor.store.chain import LogHead, StoredEvent, microseconds
 from monitor.store.dialects import COLUMNS, Database
-from monitor.store.fold import AnyView, read_row, recorded
+from monitor.store.fold import AnyView, KeptRow, read_row, recorded
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -26,12 +27,91 @@ _SERVING = "JOIN generations g ON g.generation = r.generation AND g.state = 'ser
 _read_poll = msgspec.json.Decoder(PollState).decode
 
 
+def fetch_events(
+    database: Database,
+    connection: Connection,
+    after: int,
+    upto: int,
+    limit: int,
+    *,
+    stream: str | None = None,
+    types: Sequence[str] | None = None,
+) -> list[StoredEvent]:
+    """At most `limit` rows of the log with position in (after, upto], in order."""
+    where, parameters = (
+        "position > ? AND position <= ?",
+        [after, upto, *(() if stream is None else (stream,)), *(types or ())],
+    )
+    if stream is not None:
+        where += " AND stream = ?"
+    if types is not None:
+        where += f" AND type IN ({', '.join('?' * len(types)) or 'NULL'})"
+    # Within a stream versions and positions rise together, and (stream, version) has the index.
+    order = "position" if stream is None else "version"
+    statement = f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY {order} LIMIT ?"
+    return list(map(StoredEvent._make, database.fetch(connection, statement, (*parameters, limit))))
+
+
+class SqlSnapshot:
+    """A `kept.Snapshot`: the database at one moment, over one connection."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database, self._connection = database, connection
+        self.head = LogHead(*self._fetch("SELECT position, hash, epoch, views_revision FROM log_head")[0])
+        self.last: int = self._fetch("SELECT coalesce(max(position), 0) FROM events")[0][0]
+
+    def _fetch(self, statement: str, *parameters: Any) -> list[Any]:
+        return self._database.fetch(self._connection, statement, parameters)
+
+    def checkpoints(self) -> dict[str, int]:
+        return dict(self._fetch("SELECT subscription, position FROM checkpoints ORDER BY subscription"))
+
+    def stored(self, after: int = 0) -> Iterator[StoredEvent]:
+        while rows := fetch_events(self._database, self._connection, after, self.head.position, PAGE):
+            yield from rows
+            after = rows[-1].position
+
+    def misnumbered(self) -> int | None:
+        # The index of (stream, version) is walked once; nothing is gathered.
+        found = self._fetch(
+            "SELECT min(position) FROM (SELECT position, version, lag(version, 1, 0) OVER w AS version_before,"
+            " lag(position, 1, 0) OVER w AS position_before FROM events"
+            " WINDOW w AS (PARTITION BY stream ORDER BY version)) AS s"
+            " WHERE version <> version_before + 1 OR position <= position_before"
+        )
+        return found[0][0]  # type: ignore[no-any-return]
+
+    def kept(self, view: AnyView) -> Iterator[tuple[str, KeptRow]]:
+        generation = serving_generation(self._database, self._connection, view)
+        statement = "SELECT key, sort, facet, body FROM view_rows WHERE generation = ? AND key > ? ORDER BY key LIMIT ?"
+        after = ""
+        while rows := self._fetch(statement, generation, after, PAGE):
+            yield from ((key, KeptRow(*kept)) for key, *kept in rows)
+            after = rows[-1][0]
+
+
+def serving_generation(database: Database, connection: Connection, view: AnyView) -> int:
+    """The generation that serves a view. Raises `StoreError` where it is of another version."""
+    statement = "SELECT generation, version FROM generations WHERE view = ? AND state = 'serving'"
+    found = database.fetch(connection, statement, (view.name,))
+    if not found or found[0][1] != view.version:
+        raise StoreError(
+            f"view '{view.name}' is not kept in version {view.version} yet; `monitor run` or"
+            f" `monitor rebuild {view.name}` folds it anew"
+        )
+    return int(found[0][0])
+
+
 class SqlReader:
     """What `SqlStore` can do without writing."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.notes = database.notes
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
 
     # --- reading the log
 
@@ -57,28 +137,16 @@ class SqlReader:
     ) -> Iterator[StoredEvent]:
         """As `read`, but rows as they are stored. What is appended after the first is not waited for."""
         last = self.head().position if upto is None else upto
-        fixed: list[Any] = []
-        where, order = "position > ? AND position <= ?", "position"
-        if stream is not None:
-            where, order, fixed = f"{where} AND stream = ?", "version", [stream]
-        if types is not None:
-            where, fixed = f"{where} AND type IN ({', '.join('?' * len(types)) or 'NULL'})", [*fixed, *types]
-        statement = f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY {order} LIMIT ?"
-        wanted = limit
-        while wanted is None or wanted > 0:
-            page = PAGE if wanted is None else min(PAGE, wanted)
+        left = limit
+        while left is None or left > 0:
+            page = PAGE if left is None else min(PAGE, left)
             with self.database.reading() as connection:
-                rows = self.database.fetch(connection, statement, (after, last, *fixed, page))
-            yield from map(StoredEvent._make, rows)
+                rows = fetch_events(self.database, connection, after, last, page, stream=stream, types=types)
+            yield from rows
             if len(rows) < page:
                 return
-            after = rows[-1][0]
-            wanted = None if wanted is None else wanted - page
-
-    def stored_within(self, connection: Connection, after: int, upto: int) -> list[StoredEvent]:
-        """Rows with position in (after, upto], read in the caller's transaction."""
-        statement = f"SELECT {COLUMNS} FROM events WHERE position > ? AND position <= ? ORDER BY position"
-        return [StoredEvent._make(row) for row in self.database.fetch(connection, statement, (after, upto))]
+            after = rows[-1].position
+            left = None if left is None else left - page
 
     def at(self, position: int) -> Recorded:
         found = next(self.stored(position - 1, upto=position), None)
@@ -109,7 +177,7 @@ class SqlReader:
         with self.database.reading() as connection:
             statement = f"SELECT g.version, r.body FROM view_rows r {_SERVING} WHERE r.key = ?"
             found = self.database.fetch(connection, statement, (view.name, key))
-            self._check_serving(connection, view, found)
+            self._check_serving(connection, view, [version for version, _ in found])
         return read_row(view, found[0][1]) if found else None
 
     def rows(
@@ -154,7 +222,7 @@ class SqlReader:
             )
             with self.database.reading() as connection:
                 rows = self.database.fetch(connection, statement, (view.name, *fixed, *place, page))
-                self._check_serving(connection, view, [(row[3],) for row in rows[:1]])
+                self._check_serving(connection, view, [row[3] for row in rows[:1]])
             yield from ((key, body) for _, key, body, _ in rows)
             if len(rows) < page:
                 return
@@ -169,26 +237,19 @@ class SqlReader:
             statement += " AND r.facet <> ''" if facet else ""
         with self.database.reading() as connection:
             found = self.database.fetch(connection, statement, fixed)
-            self._check_serving(connection, view, [(version,) for _, version in found if version is not None])
+            self._check_serving(connection, view, [version for _, version in found if version is not None])
         return int(found[0][0])
 
-    def _check_serving(self, connection: Connection, view: AnyView, found: Sequence[Sequence[Any]]) -> None:
+    def _check_serving(self, connection: Connection, view: AnyView, versions: Sequence[int]) -> None:
         """Refuse rows of another version; where there are none, make sure that it is because there are none."""
-        versions = (
-            [found[0][0]]
-            if found
-            else [
-                version
-                for (version,) in self.database.fetch(
-                    connection, "SELECT version FROM generations WHERE view = ? AND state = 'serving'", (view.name,)
-                )
-            ]
-        )
-        if versions != [view.version]:
-            raise StoreError(
-                f"view '{view.name}' is not kept in version {view.version} yet; `monitor run` or"
-                f" `monitor rebuild {view.name}` folds it anew"
-            )
+        if not versions or versions[0] != view.version:
+            serving_generation(self.database, connection, view)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqlSnapshot]:
+        """The database standing still. Keep it short on SQLite: the file cannot be checkpointed meanwhile."""
+        with self.database.steady() as connection:
+            yield SqlSnapshot(self.database, connection)
 
     # --- polls
 

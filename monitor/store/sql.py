@@ -14,11 +14,12 @@ from monitor.core.events import Recorded
 from monitor.errors import MonitorError, StoreError
 from monitor.ports import Appended, Clock, Commit, PollState
 from monitor.store import generations, schema
-from monitor.store.chain import Entropy, LogHead, microseconds
+from monitor.store.chain import Entropy, LogHead, StoredEvent, commit_to, microseconds
 from monitor.store.dialects import database
-from monitor.store.fold import AnyView, Change, KeptRow, changes
+from monitor.store.erasure import SYSTEM, erasable, erasure, touched
+from monitor.store.fold import AnyView, Change, KeptRow, changes, named
 from monitor.store.plan import Batch, Known, Used, draft_all
-from monitor.store.reads import SqlReader
+from monitor.store.reads import SqlReader, fetch_events
 from monitor.store.writer import Work, Writer
 
 T = TypeVar("T")
@@ -32,10 +33,9 @@ class SqlStore(SqlReader):
     def __init__(
         self, url: str, *, views: Collection[AnyView], clock: Clock, entropy: Entropy, read_only: bool = False
     ) -> None:
-        super().__init__(database(url, read_only=read_only))
+        super().__init__(database(url))
         self.views, self.read_only = tuple(views), read_only
         self._clock, self._entropy = clock, entropy
-        self.notes = self.database.notes
         self._connection: Connection | None = None
         self._live = generations.UNKNOWN
         try:
@@ -59,9 +59,9 @@ class SqlStore(SqlReader):
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""
+        self.database.close()  # before the writer: on SQLite the last connection to close checkpoints, if it can write
         if not self.read_only:
             self._writer.close()
-        self.database.close()
 
     # --- the writing connection; only the writer's thread touches it once the store is open
 
@@ -94,15 +94,26 @@ class SqlStore(SqlReader):
         self._writer.later(lambda: self._transact(job))
 
     def _transact(self, job: Callable[[Connection], T]) -> T:
-        connection = self._connected()
+        connection = self._begun()
         try:
-            connection.exec_driver_sql(self.database.begin)
             result = job(connection)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
             self._give_up(connection)
             raise
         return result
+
+    def _begun(self) -> Connection:
+        for again in (False, True):
+            connection = self._connected()
+            try:
+                connection.exec_driver_sql(self.database.begin)
+                return connection
+            except DBAPIError as error:
+                self._give_up(connection)
+                if again or not error.connection_invalidated:
+                    raise
+        raise AssertionError("not reached")
 
     def _give_up(self, connection: Connection) -> None:
         self._live = generations.UNKNOWN  # it may have been read from what is now rolled back
@@ -214,10 +225,12 @@ class SqlStore(SqlReader):
                 )
             },
             self._versions(connection, streams),
-            dict(
-                fetch_in(connection, "SELECT subscription, position FROM checkpoints WHERE subscription IN ({})", names)
-            ),
+            self._checkpoints(connection, names),
         )
+
+    def _checkpoints(self, connection: Connection, names: Sequence[str]) -> dict[str, int]:
+        statement = "SELECT subscription, position FROM checkpoints WHERE subscription IN ({})"
+        return dict(self.database.fetch_in(connection, statement, names))
 
     def _versions(self, connection: Connection, streams: Sequence[str]) -> dict[str, int]:
         # A seek to the end of each stream; GROUP BY would walk every version of it.
@@ -294,6 +307,53 @@ class SqlStore(SqlReader):
 
     # --- what the commands need
 
+    def extend(self, rows: Sequence[StoredEvent], checkpoints: Mapping[str, int]) -> None:
+        """See `kept.KeptLog`."""
+
+        def run(connection: Connection) -> None:
+            head = self._head_to_extend(connection)
+            known = Known(
+                versions=self._versions(connection, list({row.stream for row in rows})),
+                checkpoints=self._checkpoints(connection, list(checkpoints)),
+            )
+            batch = Batch(head, known, 0)
+            batch.adopt(rows, checkpoints)
+            self._write(connection, batch)
+
+        self.write(run, "importing")
+
+    def _row(self, connection: Connection, position: int) -> StoredEvent:
+        return fetch_events(self.database, connection, position - 1, position, 1)[0]
+
     def rebuild(self, names: Collection[str] | None = None) -> None:
         """Fold the named views (None: all) anew from the log while appends go on, then swap. Raises `NotFound`."""
-        generations.rebuild(self, generations.named(self.views, names))
+        generations.rebuild(self, named(self.views, names))
+
+    def erase(self, positions: Collection[int], reason: str, *, actor: str = "monitor") -> tuple[int, ...]:
+        """Erase bodies for good, append `PayloadErased` for each, and take what they brought out of the views, all in
+        one transaction. Returns the positions erased now (an erased one stays erased). Copies in backups stay.
+
+        Raises `NotFound`, and `StoreError` for the log's own `PayloadErased`.
+        """
+        found = erasable(self.at(position) for position in sorted(set(positions)))
+        targets = tuple(event.position for event in found)
+
+        def finish(connection: Connection) -> None:
+            head = self._head_to_extend(connection)
+            rows = [self._row(connection, position) for position in targets]
+            self.database.execute(
+                connection,
+                "UPDATE events SET commitment = ?, salt = NULL, body = NULL WHERE position = ?",
+                [(commit_to(row.salt, row.body), row.position) for row in rows if row.salt and row.body],
+            )
+            events = [erasure(row.position, reason, actor) for row in rows if row.body is not None]
+            drafts = draft_all(events, self._clock(), self._entropy)
+            batch = Batch(head, Known(versions=self._versions(connection, [SYSTEM])), microseconds(self._clock()))
+            batch.place(Commit(), drafts)
+            self._write(connection, batch)
+
+        if targets:
+            generations.rebuild(self, touched(self.views, found), without=targets, finish=finish)
+            generations.sweep(self)
+            self._writer.do(lambda: self.database.scrub(self._connected()))
+        return targets

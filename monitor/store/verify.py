@@ -1,0 +1,182 @@
+"""Is the log what it was, and is every view its fold? Reads only, in bounded memory, while others go on appending."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from monitor.core.events import PayloadErased, Recorded
+from monitor.core.views import ALL
+from monitor.errors import ChainBroken, UsageError
+from monitor.ports import Head
+from monitor.store.chain import GENESIS, StoredEvent, relink
+from monitor.store.fold import AnyView, KeptRow, changes, recorded
+from monitor.store.kept import KeptLog, Snapshot
+
+BATCH = 2000
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What `verify` saw: the head up to which it looked, how many views it folded, and the first thing wrong.
+
+    `position` is the first bad one; both it and `reason` are None where all is well.
+    """
+
+    head: Head
+    views: int
+    position: int | None = None
+    reason: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None
+
+
+def verify(
+    store: KeptLog, *, chain_only: bool = False, head: str | None = None, views: Sequence[AnyView] = ALL
+) -> Verified:
+    """Check positions, chain, stream versions and erasures, then (unless `chain_only`) every view against its fold.
+
+    `head`: a chain hash seen earlier (64 hex digits), which must be in the chain. Raises `UsageError` where it is
+    none; what is wrong with the log is in the answer, not raised.
+    """
+    if head is not None and not re.fullmatch(r"[0-9a-f]{64}", head):
+        raise UsageError("--head: not a chain hash (64 hex digits, as `monitor log` and digests print them)")
+    with store.snapshot() as now:
+        end, last, misnumbered = now.head, now.last, now.misnumbered()
+    seen = Head(end.position, end.hash.hex(), end.epoch)
+    try:
+        _check_chain(store, end.position, end.hash, bytes.fromhex(head) if head else None)
+        if last > end.position:
+            raise ChainBroken(end.position + 1, f"beyond the log's head, which is at {end.position}")
+        if misnumbered is not None:
+            raise ChainBroken(misnumbered, "the version does not follow the one before in its stream")
+        if not chain_only:
+            _check_views(store, views)
+    except ChainBroken as broken:
+        return Verified(head=seen, views=0, position=broken.position, reason=broken.reason)
+    return Verified(head=seen, views=0 if chain_only else len(views))
+
+
+def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None) -> None:
+    previous, expected = GENESIS, 1
+    found = wanted in (None, GENESIS)
+    bare: set[int] = set()  # erased bodies, and what PayloadErased says of them: few
+    vouched: set[int] = set()
+    for row in store.stored(0, upto=upto):
+        if row.position != expected:
+            raise ChainBroken(expected, "missing")
+        if relink(previous, row) != row.hash:
+            raise ChainBroken(row.position, "what is stored does not fit its hash: it was changed")
+        if row.body is None:
+            bare.add(row.position)
+        elif row.type == "PayloadErased" and isinstance(event := recorded(row).event, PayloadErased):
+            vouched.add(event.position)
+        found = found or row.hash == wanted
+        previous, expected = row.hash, expected + 1
+    if expected <= upto:
+        raise ChainBroken(expected, f"missing: the tail is cut, the log's head is at {upto}")
+    if previous != digest:
+        raise ChainBroken(upto, "the log's head has another hash than the last event")
+    unsaid = bare - vouched
+    if unsaid:
+        unsaid -= _erased_after(store, upto)  # an erasure may have come while we looked
+    if wrong := unsaid | (vouched - bare):
+        position = min(wrong)
+        raise ChainBroken(
+            position, "erased, and no event says so" if position in unsaid else "said to be erased, is not"
+        )
+    if not found:
+        assert wanted is not None
+        raise ChainBroken(
+            expected,
+            f"missing: the head {wanted.hex()} seen earlier is not in this log; cut off, restored or rewritten",
+        )
+
+
+def _erased_after(store: KeptLog, position: int) -> set[int]:
+    later = (recorded(row).event for row in store.stored(position) if row.type == "PayloadErased")
+    return {event.position for event in later if isinstance(event, PayloadErased)}
+
+
+def _check_views(store: KeptLog, views: Sequence[AnyView]) -> None:
+    with (
+        TemporaryDirectory(prefix="monitor-") as folder,
+        closing(_Scratch(Path(folder) / "views.db")) as scratch,
+    ):
+        done = _fold(scratch, views, store.stored(), 0)  # the long way, while appends go on
+        with store.snapshot() as now:
+            _fold(scratch, views, now.stored(done), done)
+            for number, view in enumerate(views):
+                _compare(view, now, scratch.kept(number))
+
+
+def _fold(scratch: _Scratch, views: Sequence[AnyView], rows: Iterator[StoredEvent], done: int) -> int:
+    numbers = {view.name: number for number, view in enumerate(views)}
+    batch: list[Recorded] = []
+    for row in rows:
+        batch.append(recorded(row))
+        done = row.position
+        if len(batch) == BATCH:
+            scratch.fold(views, numbers, batch)
+            batch = []
+    scratch.fold(views, numbers, batch)
+    return done
+
+
+def _compare(view: AnyView, now: Snapshot, folded: Iterator[tuple[str, KeptRow]]) -> None:
+    for kept, fold in zip_longest(now.kept(view), folded):
+        if kept == fold:
+            continue
+        key, row = min((side for side in (kept, fold) if side is not None), key=lambda side: side[0])
+        if kept is None or (fold is not None and fold[0] < kept[0]):
+            what = "is missing"
+        elif fold is None or kept[0] < fold[0]:
+            what = "should not be there"
+        else:
+            what = "is not what the log says"
+        raise ChainBroken(row.sort, f"view '{view.name}': row '{key}' {what}; `monitor rebuild {view.name}` mends it")
+
+
+class _Scratch:
+    """The views folded once more, on disk: a million rows do not fit in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute(
+            "CREATE TABLE rows (view INTEGER, key TEXT, sort INTEGER, facet TEXT, body BLOB, PRIMARY KEY (view, key))"
+        )
+
+    def fold(self, views: Sequence[AnyView], numbers: dict[str, int], events: Sequence[Recorded]) -> None:
+        def load(view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
+            one = "SELECT sort, facet, body FROM rows WHERE view = ? AND key = ?"
+            found = ((key, self._connection.execute(one, (numbers[view.name], key)).fetchone()) for key in keys)
+            return {key: KeptRow(*row) for key, row in found if row is not None}
+
+        self._connection.execute("BEGIN")
+        for view, changed in changes(views, events, load):
+            for key, _, after in changed:
+                place = (numbers[view.name], key)
+                if after is None:
+                    self._connection.execute("DELETE FROM rows WHERE view = ? AND key = ?", place)
+                else:
+                    self._connection.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)", (*place, *after))
+        self._connection.execute("COMMIT")
+
+    def kept(self, number: int) -> Iterator[tuple[str, KeptRow]]:
+        rows = self._connection.execute(
+            "SELECT key, sort, facet, body FROM rows WHERE view = ? ORDER BY key", (number,)
+        )
+        return ((key, KeptRow(*row)) for key, *row in rows)
+
+    def close(self) -> None:
+        self._connection.close()
