@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from monitor import app
+from monitor import control
+from monitor.app import open_store_to_write, wall_clock
 from monitor.cli import context, output
 from monitor.cli.lists import Json, Limit, log_json
 from monitor.cli.reading import Reading
 from monitor.core import events as ev
 from monitor.core.codec import EVENT_TYPES
 from monitor.errors import UsageError
+from monitor.store.backup import backup as copy_database
+from monitor.store.backup import restore as put_back
+from monitor.store.export import export_cloudevents, export_jsonl, import_jsonl
+from monitor.store.verify import verify as check
 
 
 def log(
@@ -64,11 +71,12 @@ def verify(
     ] = None,
 ) -> int:
     """Check the hash chain, gapless positions, stream versions, and that every view equals its fold."""
-    verdict = app.verify_log(context.settings(), chain_only=chain, head=head)
-    if verdict.fault is None:
-        print(f"verified: {verdict.position} events, head {verdict.hash}")
+    with Reading(context.settings()) as reading:
+        seen = check(reading.store, chain_only=chain, head=head)
+    if seen.ok:
+        print(f"verified: {seen.head.position} events, {seen.views} views, head {seen.head.hash}")
         return 0
-    print(f"monitor: {verdict.fault}", file=sys.stderr)
+    print(f"monitor: position {seen.position}: {seen.reason}", file=sys.stderr)
     return 1
 
 
@@ -78,8 +86,10 @@ def export(
     """The log out, to stdout."""
     if format not in ("jsonl", "cloudevents"):
         raise UsageError(f"'{format}' is not a format; known: jsonl, cloudevents")
-    for line in app.export_log(context.settings(), format):
-        sys.stdout.buffer.write(line + b"\n")
+    with Reading(context.settings()) as reading:
+        lines = export_jsonl(reading.store) if format == "jsonl" else export_cloudevents(reading.store)
+        for line in lines:
+            sys.stdout.buffer.write(line + b"\n")
 
 
 def import_(
@@ -97,19 +107,25 @@ def import_(
 
 
 def _import(lines: Iterable[bytes]) -> None:
-    head = app.import_log(context.settings(), lines)
+    settings = context.settings()
+    with control.writer_lock(settings.state), closing(open_store_to_write(settings)) as store:
+        head = import_jsonl(lines, store)
     print(f"imported: {head.position} events, head {head.hash}")
 
 
 def backup(file: Annotated[Path, Parameter(name="FILE")]) -> None:
     """A consistent copy of the database, while the daemon runs."""
-    head = app.backup(context.settings(), file)
+    head = copy_database(context.settings().database_url, file)
     print(f"backup of {head.position} events in '{file}', head {head.hash}")
 
 
 def restore(file: Annotated[Path, Parameter(name="FILE")]) -> None:
-    """A backup back in place of the database, which is moved aside; nothing is sent until `deliveries release`."""
-    head = app.restore(context.settings(), file)
-    print(
-        f"restored: {head.position} events, head {head.hash}; sending is held until `monitor deliveries release --all`"
-    )
+    """A backup back in place of the database, which is kept beside it; nothing is sent until `deliveries release`."""
+    settings = context.settings()
+    with control.writer_lock(settings.state):
+        done = put_back(file, settings.database_url, clock=wall_clock, entropy=os.urandom, replace=True)
+    print(f"restored: {done.head.position} events, head {done.head.hash}")
+    if done.aside is not None:
+        lost = "an unknown number of" if done.lost is None else str(done.lost)
+        print(f"the database that was there is now '{done.aside}'; {lost} of its events are not in the backup")
+    print("sending is held until `monitor deliveries release --all`")
