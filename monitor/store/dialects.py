@@ -262,12 +262,14 @@ class Postgres(Database):
         connection = self._writer.connect()
         try:
             # A writer that stops in mid-transaction (paused machine, dead network) must not hold the log for ever.
-            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = '60s'")
-            connection.exec_driver_sql("SET lock_timeout = '30s'")
-            connection.exec_driver_sql(
-                "SELECT set_config('synchronous_commit', 'on', false)"
-                " WHERE current_setting('synchronous_commit') = 'off'"
-            )
+            for name, loose, strict in (
+                ("idle_in_transaction_session_timeout", "0", "60s"),
+                ("lock_timeout", "0", "30s"),
+                ("synchronous_commit", "off", "on"),
+            ):
+                connection.exec_driver_sql(
+                    "SELECT set_config(%s, %s, false) WHERE current_setting(%s) = %s", (name, strict, name, loose)
+                )
             encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
             if encoding != "UTF8":
                 raise ConfigurationError(f"{self.place}: its encoding is {encoding}; make it with ENCODING 'UTF8'")
