@@ -1,7 +1,7 @@
 """Killed at the worst moment, run again: the crash matrix, row by row, with the real command.
 
-Rows not here: 7 to 11 and 26 stand in the store's own tests (`crash_matrix_NN` there), 8 in test_bad_store.py, 23 in
-test_clocks.py. Rows 22 and 27 are of leases and sealed segments, which this program has not.
+Rows not here: 7, 9 to 11, 22 and 26 stand in tests/store/test_crash_matrix.py, 8 in test_bad_store.py, 23 in
+test_clocks.py. Row 27 is of sealed segments, which this program does not have.
 """
 
 from __future__ import annotations
