@@ -34,7 +34,7 @@ class ClockGuard:
         if lead <= LEAP:
             # also the way back from a leap: the clock that was expected is here again
             step = lead if self.leap is None else lead - self.leap
-            return Reading(ClockGuard(wall, monotonic), wall, _anomaly(wall, step))
+            return Reading(ClockGuard(wall, monotonic), wall, _anomaly(wall, step), max(-lead, timedelta(0)))
         if self.leap is None or abs(lead - self.leap) > NOTABLE:
             step = lead - (self.leap or timedelta(0))
             guard = replace(self, wall=expected, monotonic=monotonic, leap=lead, since=monotonic)
@@ -46,11 +46,15 @@ class ClockGuard:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The guard to ask next time, the instant to act by, and what to append where the clock was moved."""
+    """The guard to ask next time, the instant to act by, and what to append where the clock was moved.
+
+    `set_back`: by how much the instants to act by went back. Returning from a leap that was never believed is none.
+    """
 
     guard: ClockGuard
     now: datetime
     anomaly: ClockAnomaly | None
+    set_back: timedelta = timedelta(0)
 
 
 def _anomaly(wall: datetime, step: timedelta) -> ClockAnomaly | None:

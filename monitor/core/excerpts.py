@@ -67,7 +67,13 @@ def passages(text: str, hits: Sequence[tuple[int, int, str]]) -> tuple[Passage, 
         if len(chosen) < MAX_PASSAGES and (span.concepts - shown or not chosen):
             chosen.append(span)
             shown |= span.concepts
-    return tuple(_excerpt(text, span) for span in sorted(chosen, key=lambda span: span.start))
+    joined: list[_Span] = []
+    for span in sorted(chosen, key=lambda span: span.start):
+        if joined and span.start == joined[-1].end and span.end - joined[-1].start <= MAX_PASSAGE:
+            joined[-1].join(span)
+        else:
+            joined.append(span)
+    return tuple(_excerpt(text, span) for span in joined)
 
 
 def opening(text: str) -> Passage:
@@ -87,6 +93,12 @@ class _Span:
         self.hits.append((start, end))
         self.end = max(self.end, end)
         self.concepts.add(concept)
+
+    def join(self, other: _Span) -> None:
+        """Take in the sentence that follows."""
+        self.end = other.end
+        self.hits += other.hits
+        self.concepts |= other.concepts
 
 
 def _sentence_start(text: str, position: int) -> int:

@@ -1,0 +1,373 @@
+"""A digest as a page: every line in words, dates in the reader's time zone, marked text cut into pieces.
+
+The layouts (text.py, html.py) only place what stands here, so that both say the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from monitor.core.digests import AlertLine, Coverage, Digest, EntryLine, FailingSource, Notice, RuleLine, StoryLine
+from monitor.core.excerpts import Passage
+from monitor.matching.model import Severity
+from monitor.receivers.render import languages
+
+FULL = 40
+LISTED = 100
+WORDS_PER_RULE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text, marked or not."""
+
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Who published one entry of a story, and when."""
+
+    source: str
+    host: str
+    url: str | None
+    dates: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a story is here: one rule of one theme, as written, and the words that met it."""
+
+    theme: str
+    rule: str
+    when: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One story in full. `direction` is ltr, rtl or auto; `language` in words or empty."""
+
+    number: int
+    severity: Severity
+    headline: tuple[Piece, ...]
+    url: str | None
+    host: str
+    lang: str
+    direction: str
+    language: str
+    outlets: tuple[Outlet, ...]
+    more_outlets: int
+    passages: tuple[tuple[Piece, ...], ...]
+    news: str
+    reasons: tuple[Reason, ...]
+    alert_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One story in a line."""
+
+    severity: Severity
+    title: str
+    url: str | None
+    source: str
+    lang: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Stories under a title; `more` could not even be listed."""
+
+    title: str
+    items: tuple[Item, ...]
+    briefs: tuple[Brief, ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that a message says, in order."""
+
+    subject: str
+    summary: str
+    themes: str
+    receiver: str
+    window: str
+    time_zone: str
+    sections: tuple[Section, ...]
+    notices: tuple[str, ...]
+    coverage: tuple[str, ...]
+    troubled: bool
+    footer: tuple[str, ...]
+    test: bool
+
+
+def page_of(digest: Digest, composed_at: datetime, *, full: int = FULL, listed: int = LISTED) -> Page:
+    """The page of a digest: at most `full` stories in full, of the others at most `listed` in a line each."""
+    times = Times(digest.time_zone)
+    return Page(
+        subject=subject_of(digest),
+        summary=summary_of(digest),
+        themes=themes_of(digest),
+        receiver=digest.receiver,
+        window=f"{times.long(digest.window.start)} – {times.long(digest.window.end)}",
+        time_zone=digest.time_zone,
+        sections=tuple(_sections(digest, times, full, listed)),
+        notices=tuple(_notices(digest, times)),
+        coverage=tuple(_coverage(digest.coverage, times)),
+        troubled=digest.coverage.healthy < digest.coverage.sources or digest.coverage.unmatched > 0,
+        footer=_footer(digest, composed_at, times),
+        test=digest.test,
+    )
+
+
+def subject_of(digest: Digest) -> str:
+    """What is in the message, the most severe first."""
+    if digest.test:
+        return f"[test] a test message for receiver '{digest.receiver}'"
+    stories = digest.new or digest.already_there or digest.rule_changed
+    if not stories:
+        what = (
+            "for the operator: " + _count(len(digest.notices) + digest.more_notices, "notice")
+            if digest.notices
+            else ("nothing new")
+        )
+        return f"{what}; {_health(digest.coverage)}"
+    top = max(stories, key=lambda story: story.severity.rank)
+    title = top.headline.text
+    total = len(digest.stories) + digest.unlisted
+    if total == 1:
+        return f"[{top.severity.value}] {title}"
+    return f"[{top.severity.value}] {summary_of(digest)}: {title}"
+
+
+def summary_of(digest: Digest) -> str:
+    """The counts of the sections."""
+    parts = [
+        f"{len(stories)} {words}"
+        for stories, words in (
+            (digest.new, "new"),
+            (digest.already_there, "already there"),
+            (digest.rule_changed, "found by a rule change"),
+        )
+        if stories
+    ]
+    if digest.unlisted:
+        parts.append(f"{digest.unlisted} more")
+    return ", ".join(parts) or "nothing new"
+
+
+def themes_of(digest: Digest) -> str:
+    """The themes met, the most frequent first; with their counts where there are several."""
+    counts: Counter[str] = Counter()
+    for story in digest.stories:
+        counts.update({alert.theme_title or alert.theme for alert in story.alerts})
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    if len(ranked) == 1:
+        return ranked[0][0]
+    more = f" · +{len(ranked) - 4} themes" if len(ranked) > 4 else ""
+    return " · ".join(f"{title} {count}" for title, count in ranked[:4]) + more
+
+
+class Times:
+    """Instants in the words of one time zone."""
+
+    def __init__(self, time_zone: str) -> None:
+        self._zone = ZoneInfo(time_zone)
+
+    def day(self, at: datetime) -> str:
+        """`24 Nov 2026`"""
+        local = at.astimezone(self._zone)
+        return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+
+    def minute(self, at: datetime) -> str:
+        """`24 Nov 2026, 07:00`"""
+        return f"{self.day(at)}, {at.astimezone(self._zone):%H:%M}"
+
+    def long(self, at: datetime) -> str:
+        """`Tue 24 Nov 2026, 07:00`"""
+        return f"{_DAYS[at.astimezone(self._zone).weekday()]} {self.minute(at)}"
+
+
+# Not strftime's %a and %b: these depend on the machine's locale.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+_TITLES = (
+    ("new", "New"),
+    ("already_there", "Already there when the source was added"),
+    ("rule_changed", "Found by your rule change"),
+)
+_NEWS = {
+    "first_match": "",
+    "revised": "the text was revised",
+    "higher_severity": "more severe than before",
+    "rule_changed": "",
+    "revived": "came up again",
+}
+_NOTICES = {
+    "SourceFailed": "source {subject} brings nothing: {detail}",
+    "SourceGone": "source {subject} is gone and no longer polled: {detail}",
+    "RuleBookRefused": "edited rules are faulty, the old ones stay in force: {detail}",
+    "ConfigurationRefused": "edited receivers or sources are faulty, the old ones stay in force: {detail}",
+    "DeliveryFailed": "a digest did not reach {subject}: {detail}",
+    "DeliveryUnknown": "a digest may not have reached {subject}; held: {detail}",
+    "ReceiverHeld": "nothing more is sent to receiver {subject}: {detail}",
+    "OutboxHeld": "nothing is sent at all: {detail}; let it go with `monitor deliveries release --all`",
+}
+
+
+def _sections(digest: Digest, times: Times, full: int, listed: int) -> Iterator[Section]:
+    numbered = 0
+    for name, title in _TITLES:
+        stories: tuple[StoryLine, ...] = getattr(digest, name)
+        if not stories:
+            continue
+        count = min(full - numbered, sum(story.detailed for story in stories))
+        items = tuple(_item(story, numbered + place + 1, times) for place, story in enumerate(stories[:count]))
+        numbered += len(items)
+        rest = stories[len(items) :]
+        briefs = tuple(_brief(story) for story in rest[:listed])
+        listed -= len(briefs)
+        last = name == _last_section(digest)
+        yield Section(title, items, briefs, len(rest) - len(briefs) + (digest.unlisted if last else 0))
+
+
+def _last_section(digest: Digest) -> str:
+    return [name for name, _ in _TITLES if getattr(digest, name)][-1]
+
+
+def _item(story: StoryLine, number: int, times: Times) -> Item:
+    news = dict.fromkeys(_NEWS.get(reason, reason) for alert in story.alerts for reason in alert.news)
+    lang, direction = languages.attributes(story.language)
+    return Item(
+        number=number,
+        severity=story.severity,
+        headline=pieces(story.headline),
+        url=story.url,
+        host=host_of(story.url),
+        lang=lang,
+        direction=direction,
+        language=languages.name_of(story.language),
+        outlets=tuple(_outlet(entry, times) for entry in story.entries),
+        more_outlets=story.more_entries,
+        passages=tuple(pieces(passage) for passage in story.passages),
+        news="; ".join(word for word in news if word),
+        reasons=tuple(_reason(alert, rule) for alert in story.alerts for rule in alert.rules),
+        alert_ids=tuple(alert.alert_id for alert in story.alerts),
+    )
+
+
+def _brief(story: StoryLine) -> Brief:
+    lang, direction = languages.attributes(story.language)
+    source = story.entries[0].source if story.entries else ""
+    return Brief(story.severity, story.headline.text, story.url, source, lang, direction)
+
+
+def _outlet(entry: EntryLine, times: Times) -> Outlet:
+    dates = [f"published {times.minute(entry.published)}"] if entry.published else ["publication date unknown"]
+    dates.append(f"first seen {times.minute(entry.first_seen)}")
+    if entry.revision > 1:
+        dates.append(f"revision {entry.revision}")
+    if entry.withdrawn:
+        dates.append("withdrawn")
+    return Outlet(entry.source, host_of(entry.url), entry.url, " · ".join(dates))
+
+
+def _reason(alert: AlertLine, rule: RuleLine) -> Reason:
+    return Reason(alert.theme_title or alert.theme, rule.rule, rule.when, _words(rule))
+
+
+def _words(rule: RuleLine) -> str:
+    by_concept: dict[str, dict[str, None]] = {}
+    for hit in rule.evidence:
+        by_concept.setdefault(hit.concept, {}).setdefault(hit.text)
+    shown: list[str] = []
+    for concept, words in by_concept.items():
+        named = list(words)[:3]
+        more = f" +{len(words) - 3}" if len(words) > 3 else ""
+        label = f" ({concept})" if concept and concept not in (word.strip('"') for word in named) else ""
+        shown.append(f"{', '.join(named)}{more}{label}")
+    extra = f"; +{len(shown) - WORDS_PER_RULE} concepts" if len(shown) > WORDS_PER_RULE else ""
+    return "; ".join(shown[:WORDS_PER_RULE]) + extra
+
+
+def pieces(passage: Passage) -> tuple[Piece, ...]:
+    """A passage cut at its marks."""
+    cut: list[Piece] = []
+    at = 0
+    for start, end in passage.marks:
+        cut += [Piece(passage.text[at:start], False), Piece(passage.text[start:end], True)]
+        at = end
+    cut.append(Piece(passage.text[at:], False))
+    return tuple(piece for piece in cut if piece.text)
+
+
+def host_of(url: str | None) -> str:
+    """The site of a link, as a reader names it."""
+    return (urlsplit(url).hostname or "").removeprefix("www.") if url else ""
+
+
+def _notices(digest: Digest, times: Times) -> Iterator[str]:
+    blind = {source.source for source in digest.coverage.failing}
+    for notice in digest.notices:
+        if notice.kind in ("SourceFailed", "SourceGone") and notice.subject in blind:
+            continue  # stands under coverage
+        yield f"{times.minute(notice.at)}: {_notice_words(notice)}"
+    if digest.more_notices:
+        yield f"+{digest.more_notices} more; `monitor status` tells how things are now"
+
+
+def _notice_words(notice: Notice) -> str:
+    words = _NOTICES.get(notice.kind, "{subject}: {detail}")
+    # Not `format`: the texts come from outside and may hold braces.
+    return words.replace("{subject}", notice.subject).replace("{detail}", notice.detail)
+
+
+def _coverage(coverage: Coverage, times: Times) -> Iterator[str]:
+    yield _health(coverage)
+    for source in coverage.failing:
+        yield _failing(source, times)
+    if coverage.more_failing:
+        yield f"+{coverage.more_failing} more sources bring nothing"
+    if coverage.unmatched:
+        entries = _count(coverage.unmatched, "entry", "entries")
+        yield f"{entries} not yet held against the rules; the next digest has what they raise"
+
+
+def _health(coverage: Coverage) -> str:
+    if not coverage.sources:
+        return "no sources are watched"
+    return f"{coverage.healthy} of {_count(coverage.sources, 'source')} healthy"
+
+
+def _failing(source: FailingSource, times: Times) -> str:
+    what = "gone" if source.state == "gone" else "blind"
+    reason = f": {source.reason}" if source.reason else ""
+    return f"{source.source} {what} since {times.minute(source.since)}{reason}"
+
+
+def _footer(digest: Digest, composed_at: datetime, times: Times) -> tuple[str, ...]:
+    if digest.test:
+        return (f"sent {times.minute(composed_at)}; nothing was stored",)
+    return (
+        f"composed {times.minute(composed_at)}; rules {digest.rules_revision or 'none'}; digest {digest.digest_id}",
+        f"log position {digest.position}, head {digest.head}",
+    )
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def plain(cut: Sequence[Piece]) -> str:
+    """Pieces as one text, without marks."""
+    return "".join(piece.text for piece in cut)
