@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from monitor.errors import Fault
 from monitor.rulebook.nodes import Node
-from monitor.rulebook.slips import not_text
+from monitor.rulebook.slips import EMPTY_ITEM, not_text
 
 _DURATION = re.compile(r"(\d{1,9})\s?([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -150,7 +150,7 @@ class Fields:
         if node.kind != "text":
             self.fault(node, not_text(node))
         elif node.empty:
-            self.fault(node, "an empty item; an unquoted '#' begins a comment: put quotes round it")
+            self.fault(node, EMPTY_ITEM)
         return node.kind == "text" and not node.empty
 
     def finish(self) -> None:

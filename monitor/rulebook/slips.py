@@ -28,6 +28,7 @@ ESCAPE = "a backslash in double quotes begins an escape in YAML; use single quot
 NO_KEY = "a line without 'key: value'; is a colon, a dash or the indentation missing?"
 START = "a value cannot begin with an unquoted '{}'; " + QUOTE
 BLOCK = "an unquoted '{}' at the start begins a block of text in YAML; " + QUOTE
+EMPTY_ITEM = "an empty item; an unquoted '#' begins a comment: put quotes round it"
 DOCUMENTS = "a second document ('---'); a file holds one"
 
 

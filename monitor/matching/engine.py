@@ -1,0 +1,307 @@
+"""Compiles a rule book and matches documents against all of it: candidates by their rarest clause, then exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from monitor.matching import evaluate as run
+from monitor.matching import expression as ex
+from monitor.matching.book import Rule, RuleBook, Term, Theme, Where
+from monitor.matching.evaluate import Leaf, Part, Place
+from monitor.matching.languages import speaks
+from monitor.matching.model import Document, Evidence, Mode, RuleMatch, ThemeMatch
+from monitor.matching.scan import Scan, Scanner, TermSet
+from monitor.matching.scripts import CJK, class_of
+from monitor.matching.terms import Form, TermFault, form_of, name
+
+MAX_EVIDENCE: Final = 100
+"""Of one rule in one document; at least five of each concept are among them."""
+
+
+class CompiledRule(NamedTuple):
+    """A rule made ready. A document that meets it has a hit in one set of each member of `needs`."""
+
+    theme: Theme
+    rule: Rule
+    number: int
+    condition: run.Node
+    exception: run.Node | None
+    needs: tuple[frozenset[int], ...]
+
+
+class Engine:
+    """A compiled rule book. Immutable; any number of threads may match with it."""
+
+    def __init__(self, book: RuleBook, rules: tuple[CompiledRule, ...], scanner: Scanner, terms: int) -> None:
+        self.book, self.rules, self.scanner = book, rules, scanner
+        self.term_count = terms
+        self._by_set: dict[int, list[CompiledRule]] = {}
+        for rule in rules:
+            for number in rule.needs[0]:
+                self._by_set.setdefault(number, []).append(rule)
+        self._always = tuple(rule for number in scanner.always for rule in self._by_set.get(number, ()))
+
+    @property
+    def revision(self) -> str:
+        """The revision of the book it was compiled from."""
+        return self.book.revision
+
+    def match(self, document: Document, *, strict: bool = True) -> tuple[ThemeMatch, ...]:
+        """Every theme with a rule that the document meets, in the order of the book.
+
+        `strict`: a condition on sources, tags or domains fails where the document does not say; else it passes.
+        """
+        scan = self.scanner.scan(document)
+        met = [rule for rule in self._candidates(scan) if self._meets(rule, scan, strict)]
+        if not met:
+            return ()
+        met.sort(key=lambda rule: rule.number)
+        by_theme: dict[str, list[CompiledRule]] = {}
+        for rule in met:
+            by_theme.setdefault(rule.theme.id, []).append(rule)
+        return tuple(_theme_match(rules, scan) for rules in by_theme.values())
+
+    def scan(self, document: Document) -> Scan:
+        """One pass over a document, for explaining."""
+        return self.scanner.scan(document)
+
+    def _candidates(self, scan: Scan) -> list[CompiledRule]:
+        """Rules all of whose needs have a needle in the document."""
+        found: dict[int, CompiledRule] = {rule.number: rule for rule in self._always}
+        needles, by_set, always = scan.needles, self._by_set, self.scanner.always
+        for number in needles:
+            for rule in by_set.get(number, ()):
+                if rule.number not in found and _may_match(rule, needles, always):
+                    found[rule.number] = rule
+        return list(found.values())
+
+    def _meets(self, rule: CompiledRule, scan: Scan, strict: bool) -> bool:
+        return (
+            rule.condition.true(scan, None)
+            and where_failed(rule.rule.where, scan, strict) is None
+            and not (rule.exception is not None and rule.exception.true(scan, None))
+        )
+
+
+def _may_match(rule: CompiledRule, needles: Mapping[int, object], always: Mapping[int, object]) -> bool:
+    return all(any(number in needles or number in always for number in need) for need in rule.needs[1:])
+
+
+def _theme_match(rules: list[CompiledRule], scan: Scan) -> ThemeMatch:
+    theme = rules[0].theme
+    matches = tuple(
+        RuleMatch(
+            rule=rule.rule.id,
+            severity=theme.severity_of(rule.rule),
+            when=" ".join(rule.rule.when.split()),
+            evidence=evidence(rule.condition.places(scan, None), scan),
+        )
+        for rule in rules
+    )
+    severity = max((match.severity for match in matches), key=lambda severity: severity.rank)
+    return ThemeMatch(theme=theme.id, title=theme.title, mode=theme.mode, severity=severity, rules=matches)
+
+
+def evidence(places: Iterable[Place], scan: Scan) -> tuple[Evidence, ...]:
+    """Places as they are reported: in order of the text, each once, at most `MAX_EVIDENCE`."""
+    distinct = sorted({(place.hit.start, place.hit.end, place.name, place.hit.term) for place in places})
+    if len(distinct) > MAX_EVIDENCE:
+        distinct = _some_of_each(distinct)
+    found = []
+    for start, end, concept, term in distinct:
+        number = scan.field_at(start)
+        field, offset = scan.parts[number][0], scan.starts[number]
+        found.append(
+            Evidence(
+                concept=concept, term=term, field="text" if field == ex.Field.BODY else field.value,
+                start=start - offset, end=end - offset, text=scan.given[start:end],
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _some_of_each(places: list[tuple[int, int, str, str]]) -> list[tuple[int, int, str, str]]:
+    counts: dict[str, int] = {}
+    first: list[tuple[int, int, str, str]] = []
+    rest: list[tuple[int, int, str, str]] = []
+    for place in places:
+        counts[place[2]] = counts.get(place[2], 0) + 1
+        (first if counts[place[2]] <= 5 else rest).append(place)
+    return sorted((first + rest)[:MAX_EVIDENCE])
+
+
+def where_failed(where: Where, scan: Scan, strict: bool) -> str | None:
+    """The first condition of `where` that a document does not meet; None where it meets all."""
+    document = scan.document
+    if where.languages and document.language is not None and not speaks(document.language, where.languages):
+        return f"language {document.language} is none of {', '.join(where.languages)}"
+    if where.sources and (document.source not in where.sources if document.source is not None else strict):
+        return f"source {document.source or 'unknown'} is none of {', '.join(where.sources)}"
+    if where.tags and (not set(where.tags) & set(document.tags) if document.tags is not None else strict):
+        return f"none of the tags {', '.join(where.tags)}"
+    if where.domains or where.not_domains:
+        host = _host(document.url)
+        if where.domains and (not _under(host, where.domains) if host else strict):
+            return f"domain {host or 'unknown'} is none of {', '.join(where.domains)}"
+        if host and _under(host, where.not_domains):
+            return f"domain {host} is shut out"
+    if where.max_age is not None and document.published is not None and document.first_seen is not None:
+        age = (document.first_seen.astimezone(UTC) - document.published.astimezone(UTC)).total_seconds()
+        if age > where.max_age:
+            return f"{age / 86400:.1f} days old when first seen; at most {where.max_age / 86400:g}"
+    if where.min_words is not None and (count := _word_count(scan)) < where.min_words:
+        return f"{count} words; at least {where.min_words}"
+    return None
+
+
+def _host(url: str | None) -> str | None:
+    try:
+        return urlsplit(url).hostname if url else None
+    except ValueError:
+        return None
+
+
+def _under(host: str, domains: Iterable[str]) -> bool:
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+
+
+def _word_count(scan: Scan) -> int:
+    return scan.words.between(0, scan.folded.position(scan.words_end))
+
+
+# --- compiling
+
+
+def compile_book(book: RuleBook) -> Engine:
+    """The engine of a sound book. Themes that are off are left out. Takes about a second per 100,000 terms."""
+    compiler = _Compiler(book)
+    rules = tuple(compiler.rules())
+    scanner = Scanner(compiler.sets, fields=frozenset(compiler.fields))
+    return Engine(book, rules, scanner, sum(len(terms.terms) for terms in compiler.sets))
+
+
+class _Compiler:
+    def __init__(self, book: RuleBook) -> None:
+        self._book = book
+        self.sets: list[TermSet] = []
+        self.fields: set[ex.Field] = set()
+        self._set_of: dict[object, int] = {}
+        self._parts_of: dict[str, tuple[Part, ...]] = {}
+        self._leaves: dict[tuple[str, str], Leaf] = {}
+        self._costs: list[float] = []
+
+    def rules(self) -> Iterable[CompiledRule]:
+        number = 0
+        for theme in self._book.themes:
+            if theme.mode == Mode.OFF:
+                continue
+            for rule in theme.rules:
+                condition = self._node(rule.condition, theme)
+                exception = self._node(rule.exception, theme) if rule.exception is not None else None
+                yield CompiledRule(theme, rule, number, condition, exception, self._needs(condition))
+                number += 1
+
+    # --- what is looked for
+
+    def _node(self, node: ex.Node, theme: Theme) -> run.Node:
+        match node:
+            case ex.Ref():
+                return self._leaf(theme.scope[node.name], node.name)
+            case ex.Literal():
+                key = ("literal", node.term)
+                if key not in self._leaves:
+                    self._leaves[key] = Leaf("", (Part(self._set(key, (Term(text=node.term),)), ()),))
+                return self._leaves[key]
+            case ex.Not():
+                return run.Not(self._node(node.operand, theme))
+            case ex.And():
+                return run.And([self._node(operand, theme) for operand in node.operands])
+            case ex.Or():
+                return run.Or([self._node(operand, theme) for operand in node.operands])
+            case ex.Within():
+                self.fields.add(node.field)
+                return run.Within(node.field, self._node(node.operand, theme))
+            case ex.Count():
+                return run.Count(node.number, node.distinct, self._node(node.operand, theme))
+            case ex.Near():
+                operands = [self._node(operand, theme) for operand in node.operands]
+                if not node.negated:
+                    return run.Near(node.unit, node.distance, node.ordered, operands)
+                first = operands[0]
+                nears = [run.Near(node.unit, node.distance, False, (first, other)) for other in operands[1:]]
+                return run.NotNear(first, nears)
+
+    def _leaf(self, key: str, shown: str) -> Leaf:
+        if (key, shown) not in self._leaves:
+            self._leaves[key, shown] = Leaf(shown, self._parts(key))
+        return self._leaves[key, shown]
+
+    def _parts(self, key: str) -> tuple[Part, ...]:
+        parts = self._parts_of.get(key)
+        if parts is None:
+            concept = self._book.concepts[key]
+            exceptions: tuple[int, ...] = ()
+            if concept.exceptions:
+                exceptions = (self._set((key, "except"), concept.exceptions),)
+            own = (Part(self._set(key, concept.terms), exceptions),) if concept.terms else ()
+            inherited = (
+                Part(part.set, tuple(dict.fromkeys(part.exceptions + exceptions)))
+                for other in concept.include
+                for part in self._parts(other)
+            )
+            parts = self._parts_of[key] = tuple(dict.fromkeys((*own, *inherited)))
+        return parts
+
+    def _set(self, key: object, terms: tuple[Term, ...]) -> int:
+        if key not in self._set_of:
+            self._set_of[key] = len(self.sets)
+            compiled = tuple((term.text, _form(term), term.only_in) for term in terms)
+            self.sets.append(TermSet(compiled))
+            self._costs.append(sum(_frequency(form) for _, form, _ in compiled))
+        return self._set_of[key]
+
+    # --- which rules to look at
+
+    def _needs(self, condition: run.Node) -> tuple[frozenset[int], ...]:
+        """Sets of sets: the condition is false unless each has one with a hit. The rarest comes first."""
+        needs = list(dict.fromkeys(self._all_needs(condition)))
+        needs.sort(key=self._cost)
+        return tuple(needs)
+
+    def _cost(self, need: frozenset[int]) -> float:
+        return sum(self._costs[number] for number in need)
+
+    def _all_needs(self, node: run.Node) -> list[frozenset[int]]:
+        match node:
+            case Leaf():
+                return [frozenset(part.set for part in node.parts)]
+            case run.Not():
+                return []
+            case run.And() | run.Near():
+                return [need for operand in node.operands for need in self._all_needs(operand)]
+            case run.NotNear():
+                return self._all_needs(node.first)
+            case run.Within() | run.Count():
+                return self._all_needs(node.operand)
+            case run.Or():
+                each = [self._all_needs(operand) for operand in node.operands]
+                if not all(each):
+                    return []
+                return [frozenset().union(*(min(needs, key=self._cost) for needs in each))]
+
+
+def _form(term: Term) -> Form:
+    form = name(term.text) if term.name else form_of(term.text)
+    assert not isinstance(form, TermFault), "the loader lets no faulty term into a book"
+    return form
+
+
+def _frequency(form: Form) -> float:
+    """A guess how often a term is met: the shorter the oftener; a Han character says as much as three letters."""
+    if not form.needles:
+        return 1.0
+    return sum(math.exp(-0.6 * sum(3 if class_of(char) == CJK else 1 for char in needle)) for needle in form.needles)

@@ -1,0 +1,213 @@
+"""What may stand beside what without parentheses: a row of operands and operators to a tree, or a question.
+
+Proximity binds before `and`. Where two search systems would read a row differently, the fault shows both readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from monitor.matching.expression import And, Count, Literal, Near, Node, Not, Or, Ref, Unit, Within
+
+Report = Callable[[int, str], None]
+
+
+class Operator(NamedTuple):
+    kind: str  # and | or | but-not | near
+    start: int
+    end: int
+    unit: Unit = Unit.WORDS
+    distance: int = 0
+    ordered: bool = False
+    negated: bool = False
+
+    def same(self, other: Operator) -> bool:
+        return self[0:1] + self[3:] == other[0:1] + other[3:]
+
+
+class Operand(NamedTuple):
+    """A node and the stretch of text it was written in, its parentheses included; None: at fault."""
+
+    node: Node | None
+    start: int
+    end: int
+
+
+class Weaver:
+    """One row of operands and operators to a tree, or a fault that shows the readings to choose from."""
+
+    def __init__(self, text: str, report: Report, operands: list[Operand], operators: list[Operator]) -> None:
+        self._source, self._report, self._operands, self._operators = text, report, operands, operators
+
+    def node(self) -> Node | None:
+        kinds = {operator.kind for operator in self._operators}
+        if "or" in kinds and len(kinds) > 1:
+            first, second = self._or_readings()
+            return self._ask(
+                self._first_mixed(), f"{first} [as Lexis and Westlaw read it]", f"{second} [as Factiva does]"
+            )
+        if "or" in kinds:
+            return self._alternatives()
+        return self._conjunction()
+
+    def _alternatives(self) -> Node | None:
+        for index, operand in enumerate(self._operands[:-1]):
+            if self._is_bare_not(operand):
+                after = self._text(index + 1, len(self._operands))
+                inner = self._written(operand.node.operand)  # type: ignore[union-attr]
+                return self._ask(self._operators[index], f"(not {inner}) or {after}", f"not ({inner} or {after})")
+        nodes = self._nodes(self._operands)
+        return Or(operands=nodes, start=self._operands[0].start, end=self._operands[-1].end) if nodes else None
+
+    def _is_bare_not(self, operand: Operand) -> bool:
+        return isinstance(operand.node, Not) and self._source[operand.start] != "("
+
+    def _conjunction(self) -> Node | None:
+        if not self._operators:
+            return self._operands[0].node
+        chains: list[tuple[int, int]] = []
+        first = 0
+        for index, operator in enumerate(self._operators):
+            if operator.kind != "near":
+                chains.append((first, index + 1))
+                first = index + 1
+        chains.append((first, len(self._operands)))
+        nodes: list[Node | None] = []
+        for number, (begin, end) in enumerate(chains):
+            node = self._chain(begin, end)
+            if node and number and self._operators[begin - 1].kind == "but-not":
+                node = Not(operand=node, start=node.start, end=node.end)
+            nodes.append(node)
+        if None in nodes:
+            return None
+        if len(nodes) == 1:
+            return nodes[0]
+        flat = tuple(part for node in nodes for part in self._flat(node))
+        return And(operands=flat, start=self._operands[0].start, end=self._operands[-1].end)
+
+    @staticmethod
+    def _flat(node: Node | None) -> tuple[Node, ...]:
+        assert node is not None
+        return node.operands if isinstance(node, And) else (node,)
+
+    def _chain(self, begin: int, end: int) -> Node | None:
+        """Operands begin…end-1, joined by proximity alone."""
+        operands, operators = self._operands[begin:end], self._operators[begin : end - 1]
+        if not operators:
+            return operands[0].node
+        negation: Not | None = None
+        if self._is_bare_not(operands[0]):  # `not a w/5 b` has one legal reading: not (a w/5 b)
+            negation = operands[0].node  # type: ignore[assignment]
+            assert negation is not None
+            operands = [operands[0]._replace(node=negation.operand), *operands[1:]]
+        for index, operator in enumerate(operators[1:], 1):
+            if not operator.same(operators[0]):
+                left = self._text(begin, begin + index + 1)
+                right = self._text(begin + index, end)
+                return self._ask(
+                    operator,
+                    f"({left}) {self._text_after(begin + index, end)}",
+                    f"{self._text_before(begin, begin + index)} ({right})",
+                )
+        fit = [self._may_be_near(operand, operators[0]) for operand in operands]
+        if not all(fit):
+            return None
+        nodes = self._nodes(operands)
+        if nodes is None:
+            return None
+        first, start, stop = operators[0], self._operands[begin].start, self._operands[end - 1].end
+        near = Near(
+            unit=first.unit, distance=first.distance, ordered=first.ordered, negated=first.negated,
+            operands=nodes, start=start, end=stop,
+        )  # fmt: skip
+        return near if negation is None else Not(operand=near, start=start, end=stop)
+
+    def _may_be_near(self, operand: Operand, operator: Operator) -> bool:
+        wrong = operand.node and _not_near(operand.node)
+        if not wrong:
+            return True
+        sign = self._source[operator.start : operator.end]
+        other = next(part for part in self._operands if part is not operand and part.node is not operand.node)
+        mate = self._source[other.start : other.end]
+        self._report(wrong.start, _rewriting(self._written, wrong, operand.node, sign, mate))
+        return False
+
+    def _written(self, node: Node | None) -> str:
+        assert node is not None
+        return self._source[node.start : node.end]
+
+    def _nodes(self, operands: list[Operand]) -> tuple[Node, ...] | None:
+        nodes = tuple(operand.node for operand in operands if operand.node is not None)
+        return nodes if len(nodes) == len(operands) else None
+
+    # --- readings
+
+    def _ask(self, at: Operator, first: str, second: str) -> Node | None:
+        self._report(at.start, f"can be read in two ways; write {first} or {second}")
+        return None
+
+    def _first_mixed(self) -> Operator:
+        first = self._operators[0].kind == "or"
+        return next(operator for operator in self._operators if (operator.kind == "or") != first)
+
+    def _or_readings(self) -> tuple[str, str]:
+        """Both ways to put the parentheses: `or` binds first, or `or` binds last."""
+        return self._grouped(lambda kind: kind == "or"), self._grouped(lambda kind: kind != "or")
+
+    def _grouped(self, binds: Callable[[str], bool]) -> str:
+        out: list[str] = []
+        begin = 0
+        for index in range(len(self._operands)):
+            last = index == len(self._operands) - 1
+            if last or not binds(self._operators[index].kind):
+                part = self._text(begin, index + 1)
+                out.append(f"({part})" if index > begin else part)
+                if not last:
+                    out.append(self._sign(index))
+                begin = index + 1
+        return " ".join(out)
+
+    def _sign(self, index: int) -> str:
+        operator = self._operators[index]
+        return " ".join(self._source[operator.start : operator.end].split())
+
+    def _text(self, begin: int, end: int) -> str:
+        text = self._source[self._operands[begin].start : self._operands[end - 1].end]
+        return " ".join(text.split())
+
+    def _text_after(self, index: int, end: int) -> str:
+        """From the operator after operand `index` on."""
+        text = self._source[self._operators[index].start : self._operands[end - 1].end]
+        return " ".join(text.split())
+
+    def _text_before(self, begin: int, index: int) -> str:
+        """Up to the operator before operand `index`."""
+        text = self._source[self._operands[begin].start : self._operators[index - 1].end]
+        return " ".join(text.split())
+
+
+def _not_near(node: Node) -> Node | None:
+    """The part that may not stand inside proximity."""
+    if isinstance(node, Ref | Literal):
+        return None
+    if isinstance(node, Or | Near):
+        return next((wrong for operand in node.operands if (wrong := _not_near(operand))), None)
+    return node
+
+
+def _rewriting(written: Callable[[Node | None], str], wrong: Node, whole: Node | None, sign: str, mate: str) -> str:
+    """How to say what an operand of proximity cannot."""
+    match wrong:
+        case And():
+            parts = " and ".join(f"{written(part)} {sign} {mate}" for part in wrong.operands)
+            return f"'and' cannot stand inside proximity; write {parts}"
+        case Not():
+            return f"'not' cannot stand inside proximity; write {mate} not {sign} {written(wrong.operand)}"
+        case Within():
+            inner = written(wrong.operand)
+            inner = inner if inner.startswith("(") else f"({inner})" if " " in inner else inner
+            return f"a field is written round the whole proximity; write {wrong.field}:({inner} {sign} {mate})"
+        case _:
+            inner = written(wrong.operand) if isinstance(wrong, Count) else written(whole)
+            return f"a count cannot stand inside proximity; write {inner} {sign} {mate} and {written(wrong)}"

@@ -1,0 +1,105 @@
+"""Rule files to a rule book: themes, shared vocabularies, watch-lists; every fault of every file at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from monitor.errors import Fault
+from monitor.matching.book import RuleBook
+from monitor.rulebook.concepts import DraftConcept, read_vocabulary
+from monitor.rulebook.document import MAX_CHARACTERS, parse
+from monitor.rulebook.resolve import Resolver
+from monitor.rulebook.theme_file import DraftTheme, read_theme
+from monitor.rulebook.watchlists import Watchlist, read_watchlist
+
+MAX_BYTES = 32_000_000
+ROOT = "rules/"
+_YAML = (".yaml", ".yml")
+_LISTS = (".csv", ".txt")
+
+
+def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
+    """The rule book in these files (path relative to `rules/` -> text), and every fault found.
+
+    The book is None where a fault forbids its use. A broken row of a watch-list is a fault that does not.
+    Files other than themes, concepts and watch-lists are left alone.
+    """
+    faults: list[Fault] = []
+    warnings: list[Fault] = []
+    themes: list[DraftTheme] = []
+    vocabularies: dict[str, dict[str, DraftConcept]] = {}
+    lists: dict[str, Watchlist] = {}
+    for path in sorted(files):
+        folder, name = PurePosixPath(path).parent.as_posix(), PurePosixPath(path)
+        if folder == "watchlists" and name.suffix in _LISTS:
+            lists[path] = read_watchlist(ROOT + path, files[path], warnings)
+        elif name.suffix in _YAML and folder in ("themes", "concepts"):
+            node = parse(ROOT + path, files[path], faults)
+            if node is None:
+                continue
+            if folder == "themes":
+                themes.append(read_theme(node, ROOT + path, name.stem, faults))
+            else:
+                vocabularies[name.stem] = read_vocabulary(node, ROOT + path, name.stem, faults)
+    resolved, concepts = Resolver(vocabularies, lists, faults).resolve(themes)
+    if not faults and not resolved:
+        faults.append(Fault(ROOT + "themes", 0, 0, "there is no theme; add one as themes/<name>.yaml"))
+    if faults:
+        return None, sorted(faults + warnings)
+    return RuleBook(revision=revision_of(files), themes=resolved, concepts=concepts), sorted(warnings)
+
+
+def revision_of(files: Mapping[str, str]) -> str:
+    """24 hex digits over the paths and texts of all theme, concept and watch-list files."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        if is_rule_file(path):
+            for part in (path, files[path]):
+                data = part.encode("utf-8", "surrogatepass")
+                digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:24]
+
+
+def is_rule_file(path: str) -> bool:
+    """Whether a path relative to `rules/` is part of the rule book."""
+    name = PurePosixPath(path)
+    suffixes = {"themes": _YAML, "concepts": _YAML, "watchlists": _LISTS}.get(name.parent.as_posix(), ())
+    return name.suffix in suffixes and not name.name.startswith(".")
+
+
+def read_rule_files(rules: Path) -> tuple[Mapping[str, str], list[Fault]]:
+    """The texts of all rule files under `rules/`; files that cannot be read are faults, the others are there."""
+    faults: list[Fault] = []
+    texts: dict[str, str] = {}
+    if not rules.is_dir():
+        return {}, [Fault("rules/", 0, 0, "there is no such folder; `monitor init` makes one")]
+    for file in sorted(rules.glob("*/*")):
+        path = file.relative_to(rules).as_posix()
+        if is_rule_file(path) and (text := _read(file, ROOT + path, faults)) is not None:
+            texts[path] = text
+    for file in sorted(rules.iterdir()):
+        if file.suffix in _YAML and file.stem != "receivers" and not file.name.startswith("."):
+            message = "nothing reads it here; themes stand in themes/, vocabularies in concepts/"
+            faults.append(Fault(ROOT + file.name, 0, 0, message))
+    return texts, faults
+
+
+def _read(file: Path, shown: str, faults: list[Fault]) -> str | None:
+    try:
+        size = file.stat().st_size
+        limit = MAX_BYTES if file.suffix in _LISTS else MAX_CHARACTERS * 4
+        if size > limit:
+            faults.append(Fault(shown, 0, 0, f"{size:,} bytes; at most {limit:,} are read"))
+            return None
+        data = file.read_bytes()
+    except OSError as error:
+        faults.append(Fault(shown, 0, 0, f"cannot be read: {error.strerror or error}"))
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        faults.append(Fault(shown, line, 1, f"not UTF-8 (byte {error.start + 1}); save the file as UTF-8"))
+        return None
