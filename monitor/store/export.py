@@ -14,7 +14,6 @@ from monitor.store.kept import KeptLog
 
 FORMAT = "theme-monitor-log/1"
 BATCH = 500
-LONGEST_LINE = 256 * 1024 * 1024
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,36 +99,45 @@ def import_jsonl(lines: Iterable[bytes | str], store: KeptLog) -> Head:
     """Append an exported log to an empty store, verifying as it goes, and return the new head.
 
     A store that already holds the beginning of the same log gets the rest, so an import that broke off is run again.
-    Raises `StoreError` with the line's number for a line that is broken, out of place or cut off; what came before it
-    is imported and whole.
+    Raises `StoreError` with the line's number for a line that is broken, out of place or missing; the lines before it
+    are imported.
     """
     numbered = enumerate(lines, start=1)
     _, first = next(numbered, (0, b""))
     opening = _read_opening(first)
     known = store.head().position
     held = store.stored(0, upto=known)
-    previous, position, batch = GENESIS, 0, list[StoredEvent]()
+    previous, position = GENESIS, 0
+    batch: list[StoredEvent] = []
     for number, line in numbered:
-        row = _checked(number, line, position, previous)
-        if row.position <= known:
-            if next(held).hash != row.hash:
-                raise StoreError(
-                    f"line {number}: position {row.position} holds another event here; import into an empty store"
-                )
-        else:
-            batch.append(row)
+        try:
+            row = _checked(line, position, previous)
+            if row.position > known:
+                batch.append(row)
+            elif next(held).hash != row.hash:
+                raise ChainBroken(row.position, "another event stands here; import into an empty store")
+        except (msgspec.MsgspecError, ValueError, OverflowError, MonitorError) as error:
+            _extend(store, batch)
+            raise StoreError(f"line {number}: {error}; events up to position {position} are imported") from error
         position, previous = row.position, row.hash
         if len(batch) == BATCH:
-            _extend(store, batch, {})
-            batch = []
-    _extend(store, batch, {})
+            _extend(store, batch)
+    _extend(store, batch)
     if (position, previous.hex()) != (opening.position, opening.hash):
         raise StoreError(
             f"the export breaks off after position {position} of {opening.position}; what is there was imported,"
             " import the whole file to go on"
         )
-    _extend(store, [], opening.checkpoints)
+    store.extend([], opening.checkpoints)
     return store.head()
+
+
+def _extend(store: KeptLog, batch: list[StoredEvent]) -> None:
+    try:
+        store.extend(batch, {})
+    except ChainBroken as error:
+        raise StoreError(f"line {error.position + 1}: {error}; nothing from there on was imported") from error
+    batch.clear()
 
 
 def _read_opening(line: bytes | str) -> Opening:
@@ -142,22 +150,14 @@ def _read_opening(line: bytes | str) -> Opening:
     return opening
 
 
-def _checked(number: int, line: bytes | str, position: int, previous: bytes) -> StoredEvent:
-    try:
-        row = _from_line(_line(line))
-        if row.position != position + 1:
-            raise ChainBroken(row.position, f"follows position {position}")
-        if relink(previous, row) != row.hash:
-            raise ChainBroken(row.position, "what it says does not fit its hash")
-        recorded(row)
-    except (msgspec.MsgspecError, ValueError, OverflowError, MonitorError) as error:
-        raise StoreError(f"line {number}: {error}; events up to position {position} are imported") from error
+def _checked(line: bytes | str, position: int, previous: bytes) -> StoredEvent:
+    row = _from_line(_line(line))
+    if row.position != position + 1:
+        raise ChainBroken(row.position, f"follows position {position}")
+    if relink(previous, row) != row.hash:
+        raise ChainBroken(row.position, "what it says does not fit its hash")
+    recorded(row)  # a type that this program does not know would stop every reader
     return row
-
-
-def _extend(store: KeptLog, rows: list[StoredEvent], checkpoints: dict[str, int]) -> None:
-    if rows or checkpoints:
-        store.extend(rows, checkpoints)
 
 
 def _to_line(row: StoredEvent) -> Line:

@@ -38,29 +38,27 @@ class SqlStore(SqlReader):
         self._clock, self._entropy = clock, entropy
         self._connection: Connection | None = None
         self._live = generations.UNKNOWN
+        self._writer: Writer | None = None
         try:
             if read_only:
                 with self.database.reading("opening") as connection:
                     schema.check(self.database, connection)
                 return
             schema.prepare(self.database, self._connected())
-        except SQLAlchemyError as error:
-            self._disconnect()
-            raise self.database.explain(error, "opening") from error
-        except BaseException:
-            self._disconnect()
-            raise
-        self._writer = Writer(self._commit_group, self._disconnect)
-        try:
+            self._writer = Writer(self._commit_group, self._disconnect)
             generations.settle(self)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, SQLAlchemyError):
+                raise self.database.explain(error, "opening") from error
             raise
 
     def close(self) -> None:
         """Finish what is queued and let go of the database."""
         self.database.close()  # before the writer: on SQLite the last connection to close checkpoints, if it can write
-        if not self.read_only:
+        if self._writer is None:
+            self._disconnect()
+        else:
             self._writer.close()
 
     # --- the writing connection; only the writer's thread touches it once the store is open
@@ -85,13 +83,16 @@ class SqlStore(SqlReader):
             except SQLAlchemyError as error:
                 raise self.database.explain(error, doing) from error
 
-        if self.read_only:
-            raise StoreError(f"{self.database.place}: opened for reading only")
-        return self._writer.do(run)
+        return self._to_write().do(run)
+
+    def _to_write(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"{self.database.place}: opened for reading only; nothing was done")
+        return self._writer
 
     def write_later(self, job: Callable[[Connection], Any]) -> None:
         """As `write`, when what is queued is done; nobody waits, and a failure is for the next one to mend."""
-        self._writer.later(lambda: self._transact(job))
+        self._to_write().later(lambda: self._transact(job))
 
     def _transact(self, job: Callable[[Connection], T]) -> T:
         connection = self._begun()
@@ -128,9 +129,7 @@ class SqlStore(SqlReader):
     # --- appending
 
     def append(self, commit: Commit) -> tuple[Appended, ...]:
-        if self.read_only:
-            raise StoreError(f"{self.database.place}: opened for reading only; nothing was appended")
-        return self._writer.append(commit, draft_all(commit.events, self._clock(), self._entropy))
+        return self._to_write().append(commit, draft_all(commit.events, self._clock(), self._entropy))
 
     def _commit_group(self, works: Sequence[Work]) -> None:
         try:
@@ -355,5 +354,5 @@ class SqlStore(SqlReader):
         if targets:
             generations.rebuild(self, touched(self.views, found), without=targets, finish=finish)
             generations.sweep(self)
-            self._writer.do(lambda: self.database.scrub(self._connected()))
+            self._to_write().do(lambda: self.database.scrub(self._connected()))
         return targets

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -74,7 +74,7 @@ def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None)
         if row.position != expected:
             raise ChainBroken(expected, "missing")
         if relink(previous, row) != row.hash:
-            raise ChainBroken(row.position, "what is stored does not fit its hash: it was changed")
+            raise ChainBroken(row.position, "what is stored does not fit its hash: changed")
         if row.body is None:
             bare.add(row.position)
         elif row.type == "PayloadErased" and isinstance(event := recorded(row).event, PayloadErased):
@@ -107,28 +107,17 @@ def _erased_after(store: KeptLog, position: int) -> set[int]:
 
 
 def _check_views(store: KeptLog, views: Sequence[AnyView]) -> None:
-    with (
-        TemporaryDirectory(prefix="monitor-") as folder,
-        closing(_Scratch(Path(folder) / "views.db")) as scratch,
-    ):
-        done = _fold(scratch, views, store.stored(), 0)  # the long way, while appends go on
-        with store.snapshot() as now:
-            _fold(scratch, views, now.stored(done), done)
-            for number, view in enumerate(views):
-                _compare(view, now, scratch.kept(number))
-
-
-def _fold(scratch: _Scratch, views: Sequence[AnyView], rows: Iterator[StoredEvent], done: int) -> int:
-    numbers = {view.name: number for number, view in enumerate(views)}
-    batch: list[Recorded] = []
-    for row in rows:
-        batch.append(recorded(row))
-        done = row.position
-        if len(batch) == BATCH:
-            scratch.fold(views, numbers, batch)
-            batch = []
-    scratch.fold(views, numbers, batch)
-    return done
+    for beforehand in (True, False):
+        with TemporaryDirectory(prefix="monitor-") as folder, closing(_Scratch(Path(folder), views)) as scratch:
+            done = scratch.fold_all(store.stored(), 0) if beforehand else 0  # the long way, while appends go on
+            with store.snapshot() as now:
+                # What was erased meanwhile is in our fold and no longer in theirs: once more, standing still.
+                if beforehand and any(row.type == "PayloadErased" for row in now.stored(done)):
+                    continue
+                scratch.fold_all(now.stored(done), done)
+                for view in views:
+                    _compare(view, now, scratch.kept(view))
+        return
 
 
 def _compare(view: AnyView, now: Snapshot, folded: Iterator[tuple[str, KeptRow]]) -> None:
@@ -148,34 +137,43 @@ def _compare(view: AnyView, now: Snapshot, folded: Iterator[tuple[str, KeptRow]]
 class _Scratch:
     """The views folded once more, on disk: a million rows do not fit in memory."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+    def __init__(self, folder: Path, views: Sequence[AnyView]) -> None:
+        self._views = views
+        self._numbers = {view.name: number for number, view in enumerate(views)}
+        self._connection = sqlite3.connect(folder / "views.db", isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = OFF")
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute(
             "CREATE TABLE rows (view INTEGER, key TEXT, sort INTEGER, facet TEXT, body BLOB, PRIMARY KEY (view, key))"
         )
 
-    def fold(self, views: Sequence[AnyView], numbers: dict[str, int], events: Sequence[Recorded]) -> None:
-        def load(view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
-            one = "SELECT sort, facet, body FROM rows WHERE view = ? AND key = ?"
-            found = ((key, self._connection.execute(one, (numbers[view.name], key)).fetchone()) for key in keys)
-            return {key: KeptRow(*row) for key, row in found if row is not None}
+    def fold_all(self, rows: Iterator[StoredEvent], done: int) -> int:
+        """Fold rows into the views; returns the position of the last, or `done` where there was none."""
+        while batch := [recorded(row) for row in islice(rows, BATCH)]:
+            self._fold(batch)
+            done = batch[-1].position
+        return done
 
+    def _fold(self, events: Sequence[Recorded]) -> None:
         self._connection.execute("BEGIN")
-        for view, changed in changes(views, events, load):
+        for view, changed in changes(self._views, events, self._load):
             for key, _, after in changed:
-                place = (numbers[view.name], key)
+                place = (self._numbers[view.name], key)
                 if after is None:
                     self._connection.execute("DELETE FROM rows WHERE view = ? AND key = ?", place)
                 else:
                     self._connection.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)", (*place, *after))
         self._connection.execute("COMMIT")
 
-    def kept(self, number: int) -> Iterator[tuple[str, KeptRow]]:
-        rows = self._connection.execute(
-            "SELECT key, sort, facet, body FROM rows WHERE view = ? ORDER BY key", (number,)
-        )
+    def _load(self, view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
+        one = "SELECT sort, facet, body FROM rows WHERE view = ? AND key = ?"
+        number = self._numbers[view.name]
+        found = ((key, self._connection.execute(one, (number, key)).fetchone()) for key in keys)
+        return {key: KeptRow(*row) for key, row in found if row is not None}
+
+    def kept(self, view: AnyView) -> Iterator[tuple[str, KeptRow]]:
+        statement = "SELECT key, sort, facet, body FROM rows WHERE view = ? ORDER BY key"
+        rows = self._connection.execute(statement, (self._numbers[view.name],))
         return ((key, KeptRow(*row)) for key, *row in rows)
 
     def close(self) -> None:

@@ -65,6 +65,10 @@ class Writer:
             if not self._closed:
                 self._queue.put(Job(run))
 
+    def waiting(self) -> int:
+        """How many commits and jobs are queued."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Finish what is queued, then stop."""
         with self._lock:

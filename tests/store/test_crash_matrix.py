@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -26,14 +25,6 @@ from tests.fakes import START, ManualClock
 from tests.store.samples import sample
 
 VIEWS = [*ALL, counting()]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    url = f"sqlite:///{tmp_path / 'monitor.db'}"
-    found = Place(request.param, request.getfixturevalue("postgres_url") if request.param == "postgres" else url)
-    yield found
-    found.close()
 
 
 def stopping(event: ev.NewEvent) -> ev.NewEvent:
