@@ -8,10 +8,9 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,7 +18,7 @@ from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.clocks import ClockGuard
 from monitor.errors import ConfigurationError, Fault
-from monitor.ports import Commit, Matcher
+from monitor.ports import Clock, Commit
 from monitor.settings import Secrets, Settings
 
 if TYPE_CHECKING:
@@ -27,13 +26,16 @@ if TYPE_CHECKING:
     from monitor.pipeline.detect import Detector
     from monitor.pipeline.ingest import Ingestor
     from monitor.pipeline.notify import Notifier
-    from monitor.ports import Head
+    from monitor.receivers.email import SmtpServer
+    from monitor.sources.addresses import Networks
     from monitor.store.sql import SqlStore
 
 log = structlog.get_logger()
 
 ONCE_INGEST_SECONDS = 25.0
 ONCE_SEND_SECONDS = 20.0
+STOP_SECONDS = 5.0
+"""How long what is being sent may go on when the program ends."""
 
 
 def wall_clock() -> datetime:
@@ -49,6 +51,21 @@ def draw() -> float:
 def new_token() -> str:
     """A secret for the loopback port of the control channel."""
     return secrets.token_urlsafe(24)
+
+
+def open_store_to_write(settings: Settings, clock: Clock = wall_clock) -> SqlStore:
+    """The store, migrated, views up to date. The caller holds the writer lock where the store is SQLite."""
+    from monitor.store import open_store
+
+    settings.state.mkdir(parents=True, exist_ok=True)
+    return open_store(settings.database_url, views=views.ALL, clock=clock, entropy=os.urandom)
+
+
+def open_store_to_read(settings: Settings) -> SqlStore:
+    """The store for looking only; raises `Unavailable` where nothing was stored yet."""
+    from monitor.store import open_store
+
+    return open_store(settings.database_url, views=views.ALL, clock=wall_clock, entropy=os.urandom, read_only=True)
 
 
 class GuardedClock:
@@ -72,7 +89,7 @@ class GuardedClock:
 
 
 class Monitor:
-    """The whole pipeline, wired. Each method is one step that can be repeated: what is done already is not done again."""
+    """The whole pipeline, wired. Each method is one step; what is done already is not done again."""
 
     def __init__(
         self,
@@ -124,7 +141,98 @@ class Monitor:
             log.warning("the clock was moved", seconds=anomaly.step_seconds)
             if anomaly.step_seconds < 0:
                 await asyncio.to_thread(self.notifier.clock_set_back, anomaly.before - anomaly.after)
-                await asyncio.to_thread(self._ingestor.clock_set_back, anomaly.before - anomaly.after)
-            await asyncio.to_thread(
-                self.store.append, Commit(events=(ev.NewEvent(stream="system", event=anomaly),))
-            )
+            event = ev.NewEvent(stream="system", event=anomaly)
+            await asyncio.to_thread(self.store.append, Commit(events=(event,)))
+
+    async def ingest_due(self, deadline: float | None = None) -> None:
+        """Poll what is due; match what came at once."""
+        report = await self._ingestor.ingest_due(deadline=deadline)
+        if report.observed or report.revised:
+            await self.detect()
+
+    async def detect(self) -> None:
+        """Match what is new in the log."""
+        async with self._detecting:
+            await asyncio.to_thread(self._detector.catch_up)
+
+    async def close_windows(self, *, settle: bool = False) -> None:
+        """Close the windows that are due and compose their digests."""
+        await asyncio.to_thread(self.notifier.close_windows, self._clock(), settle=settle)
+
+    async def deliver(self) -> None:
+        """Put what is due to be sent on its way."""
+        await self.notifier.deliver_due(self._clock())
+
+    async def cycle(self, *, settle: bool) -> None:
+        """Ingest all that is due, match, alert, send what is due. With `settle`, `group_wait` counts as elapsed."""
+        await self.check_clock()
+        await self.ingest_due(deadline=ONCE_INGEST_SECONDS)
+        await self.detect()
+        await self.close_windows(settle=settle)
+        await self.deliver()
+        if not await self.notifier.drained(ONCE_SEND_SECONDS):
+            log.warning("some deliveries take long; they stay pending and are tried again by the next run")
+
+    async def seconds_to_next(self) -> float | None:
+        """How long until something is due; None where nothing is in sight."""
+        now = self._clock()
+        moments = (
+            await asyncio.to_thread(self.store.next_due),
+            await asyncio.to_thread(self.notifier.next_wakeup, now),
+        )
+        return min(((moment - now).total_seconds() for moment in moments if moment is not None), default=None)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Monitor]:
+    """The pipeline, started, its files adopted; closed in order at the end. The caller holds the writer lock."""
+    from monitor.books import Books, compile_files, configure
+    from monitor.pipeline.detect import Detector
+    from monitor.pipeline.ingest import Ingestor
+    from monitor.pipeline.notify import Notifier
+    from monitor.receivers.connect import Connections
+    from monitor.sources.client import Client
+    from monitor.sources.seeds import Documents
+    from monitor.sources.workers import Workers
+
+    networks, smtp = _parsed(settings)
+    clock, known = GuardedClock(), Secrets(os.environ)
+    async with contextlib.AsyncExitStack() as undo:
+        store = await asyncio.to_thread(open_store_to_write, settings, clock)
+        undo.push_async_callback(asyncio.to_thread, store.close)
+        for note in store.notes:
+            log.warning(note)
+        client = Client(clock=clock, contact=settings.contact, networks=networks, proxy=settings.proxy, secrets=known)
+        undo.push_async_callback(client.aclose)
+        workers = Workers()
+        undo.push_async_callback(workers.aclose)
+        connections = Connections(settings.home, smtp, settings.mail_from, known, client, clock)
+        notifier = Notifier(store, configure, connections.connect, draw=draw)
+        undo.push_async_callback(notifier.stop, STOP_SECONDS)
+        monitor = Monitor(
+            settings=settings,
+            store=store,
+            clock=clock,
+            books=Books(settings, store),
+            detector=Detector(store, compile_files),
+            ingestor=Ingestor(store, client, workers, Documents(settings.seeds, workers), clock, draw),
+            notifier=notifier,
+        )
+        await monitor.start()
+        yield monitor
+
+
+def _parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
+    from monitor.receivers.email import parse_smtp_url
+    from monitor.sources.addresses import parse_networks
+
+    networks, wrong = parse_networks(settings.allow_networks)
+    faults = [Fault("allow_networks", 0, 0, error) for error in wrong]
+    smtp = None
+    try:
+        smtp = parse_smtp_url(settings.smtp_url) if settings.smtp_url else None
+    except ValueError as error:
+        faults.append(Fault("smtp_url", 0, 0, str(error)))
+    if faults:
+        raise ConfigurationError("settings are at fault; nothing was started", tuple(faults))
+    return networks, smtp

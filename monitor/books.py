@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from monitor import __version__
 from monitor.core import views
 from monitor.core.entries import Kind, Source
-from monitor.core.routing import Configuration, ReceiverBook, default_book
+from monitor.core.routing import DEFAULT_RECEIVERS, Configuration, ReceiverBook
 from monitor.errors import ConfigurationError, Fault
 from monitor.matching.book import RuleBook
 from monitor.matching.engine import Engine, compile_book
-from monitor.matching.explain import run_examples
+from monitor.matching.examples import run_examples
 from monitor.pipeline import adopt
 from monitor.ports import EventStore
 from monitor.receivers.render import TEMPLATE_VERSION
@@ -49,7 +49,7 @@ class Books:
     settings: Settings
     store: EventStore
     rules: RuleBook | None = None
-    receivers: ReceiverBook = field(default_factory=default_book)
+    receivers: ReceiverBook = DEFAULT_RECEIVERS
     sources: tuple[Source, ...] = (SEED_FOLDER,)
     faults: tuple[Fault, ...] = ()
 
@@ -63,7 +63,7 @@ class Books:
             self.rules, _ = load_rules(current.files)
         adopted = self.store.get(views.CONFIGURATION, views.CURRENT)
         if adopted is not None and adopted.position:
-            self.receivers = _receivers_of(adopted.files, self.rules)[0] or default_book()
+            self.receivers = _receivers_of(adopted.files, self.rules)[0] or DEFAULT_RECEIVERS
             self.sources = _load_sources(adopted.files)[0]
         reloaded = self.reload()
         if self.rules is None:
@@ -122,7 +122,7 @@ class Books:
 def _receivers_of(texts: Mapping[str, str], rules: RuleBook | None) -> tuple[ReceiverBook | None, list[Fault]]:
     text = texts.get(RECEIVERS_FILE)
     if text is None:
-        return default_book(), []
+        return DEFAULT_RECEIVERS, []
     themes = rules.themes if rules else ()
     book, faults = load_receivers(
         RECEIVERS_FILE,
@@ -133,12 +133,22 @@ def _receivers_of(texts: Mapping[str, str], rules: RuleBook | None) -> tuple[Rec
     return (None if faults else book), faults
 
 
+def compile_files(files: Mapping[str, str]) -> Engine:
+    """Adopted rule files to an engine. They were sound when they were adopted."""
+    book, faults = load_rules(files)
+    if book is None:
+        raise ConfigurationError(
+            "rules that the log adopted are faulty to this version; nothing was matched", tuple(faults)
+        )
+    return compile_book(book)
+
+
 def configure(rules: views.BookRow | None, configuration: views.BookRow | None) -> Configuration:
     """What adopted texts mean: receivers, routes, and the themes with their tags."""
     book = load_rules(rules.files)[0] if rules else None
     texts = configuration.files if configuration else {}
     return Configuration(
-        book=_receivers_of(texts, book)[0] or default_book(),
+        book=_receivers_of(texts, book)[0] or DEFAULT_RECEIVERS,
         themes={theme.id: theme.tags for theme in book.themes} if book else {},
         rules_revision=rules.revision if rules else "",
         revision=configuration.revision if configuration else "",

@@ -87,7 +87,7 @@ class Detector:
         assert row is not None, "an observed entry has a row"
         story = start_story(event) if isinstance(event, ev.EntryObserved) else None
         story_id = story.story_id if story else row.story_id or work.stories[event.entry_id]
-        matches = self._match(_document(event, row), event.entry_id, recorded.position)
+        matches = self._match(document_of(event, row), event.entry_id, recorded.position)
         alert_ids = {alert_id(match.theme, story_id) for match in matches}
         if alert_ids & work.alerts:
             return None
@@ -186,7 +186,8 @@ def book_files(store: EventStore, position: int) -> dict[str, str]:
     return row.files if row else {}
 
 
-def _document(event: ev.EntryObserved | ev.EntryRevised, row: views.EntryRow) -> Document:
+def document_of(event: ev.EntryObserved | ev.EntryRevised, row: views.EntryRow) -> Document:
+    """What rules look at, of one revision of an entry."""
     return Document(
         title=event.title,
         text=event.text,
