@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from monitor.matching.sentences import sentence_starts
+
 MAX_PASSAGE = 420
 MAX_PASSAGES = 3
 _REACH = 600  # how far round a hit its sentence is looked for
@@ -23,15 +25,6 @@ _HARMFUL = re.compile(
 )
 _BLANK = re.compile(r"\s+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_END = re.compile(
-    r"""(?: [.!?…؟۔]+ ["'”’»)\]]* (?=\s) | [。！？] [」』”’）]* | \n )""",
-    re.VERBOSE,
-)
-_ABBREVIATION = re.compile(
-    r"(?:\b[^\W\d_]\.|\b(?:mr|mrs|ms|dr|prof|gen|col|sen|rep|gov|st|no|vs|inc|ltd|co|corp|jan|feb|mar|apr|jun|jul|aug|sept?"
-    r"|oct|nov|dec|г|т|им|ул|млн|млрд|тыс|руб|см|др)\.)$",
-    re.IGNORECASE,
-)
 
 
 class Passage(msgspec.Struct, frozen=True):
@@ -60,7 +53,7 @@ def passages(text: str, hits: Sequence[tuple[int, int, str]]) -> tuple[Passage, 
         if spans and start < spans[-1].end:
             spans[-1].take(start, end, concept)
         else:
-            spans.append(_Span(_sentence_start(text, start), _sentence_end(text, end), start, end, concept))
+            spans.append(_Span(*_sentence(text, start, end), start, end, concept))
     chosen: list[_Span] = []
     shown: set[str] = set()
     for span in sorted(spans, key=lambda span: (-len(span.concepts), span.start)):
@@ -101,22 +94,11 @@ class _Span:
         self.concepts |= other.concepts
 
 
-def _sentence_start(text: str, position: int) -> int:
-    low = max(0, position - _REACH)
-    start = low
-    for found in _END.finditer(text, low, position):
-        if not _ABBREVIATION.search(text, max(low, found.start() - 12), found.end()):
-            start = found.end()
-    return start
-
-
-def _sentence_end(text: str, position: int) -> int:
-    high = min(len(text), position + _REACH)
-    # `endpos` hides the blank that a full stop needs behind it, so look one further.
-    for found in _END.finditer(text, position, min(len(text), high + 1)):
-        if not _ABBREVIATION.search(text, max(0, found.start() - 12), found.end()):
-            return found.end()
-    return high
+def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
+    """The sentence round a hit, as far as it lies within reach."""
+    low, high = max(0, start - _REACH), min(len(text), end + _REACH)
+    starts = [low + place for place in sentence_starts(text[low:high])]
+    return max(place for place in starts if place <= start), min((p for p in starts if p >= end), default=high)
 
 
 def _excerpt(text: str, span: _Span) -> Passage:

@@ -1,0 +1,204 @@
+"""What goes into a digest, and in which order."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitor.core import digests
+from monitor.core import events as ev
+from monitor.core.entries import Arrival
+from monitor.core.views import AlertEventRow, AlertRow, SourceRow
+from monitor.matching.model import Evidence, RuleMatch, Severity
+from tests.fakes import START
+
+TEXT = "The port is open. A crane fell at dawn."
+
+
+def alert(story: str = "s1", theme: str = "trade", **fields: Any) -> AlertRow:
+    defaults = {
+        "alert_id": f"alr-{theme}-{story}", "theme": theme, "theme_title": theme.title(), "severity": Severity.MEDIUM,
+        "state": "open", "title": f"Title of {story}", "reason": "first_match", "story_id": story,
+        "entry_ids": (f"e-{story}",), "sources": ("port-news",), "rules": ("stop",), "arrival": "new",
+        "raised_at": START, "verdict": None, "position": 1, "last_position": 1,
+    }  # fmt: skip
+    return AlertRow(**{**defaults, **fields})
+
+
+def event(row: AlertRow, position: int, type: str = "AlertRaised", **fields: Any) -> AlertEventRow:
+    defaults = {
+        "position": position, "type": type, "alert_id": row.alert_id, "entry_id": row.entry_ids[0],
+        "severity": row.severity, "reason": "first_match", "arrival": "new", "recorded_at": START,
+    }  # fmt: skip
+    return AlertEventRow(**{**defaults, **fields})
+
+
+def facts(story: str, position: int, *, type: str = "AlertRaised", theme: str = "trade", **fields: Any) -> Any:
+    in_event = {key: fields.pop(key) for key in ("reason", "arrival") if key in fields}
+    row = alert(story, theme, **fields)
+    return digests.AlertFacts(row, (event(row, position, type, **in_event),))
+
+
+def entry(story: str = "s1", title: str = "A crane fell", text: str = TEXT, **fields: Any) -> digests.EntryFacts:
+    start = text.index("crane")
+    hit = Evidence(concept="crane", term="crane", field="text", start=start, end=start + 5, text="crane")
+    rule = RuleMatch(rule="stop", severity=Severity.MEDIUM, when="crane", evidence=(hit,))
+    match = ev.EntryMatched(entry_id=f"e-{story}", revision=1, theme="trade", book="b", mode="live", rules=(rule,))
+    defaults = {
+        "entry_id": f"e-{story}", "source_id": "port-news", "url": "https://news.example.org/1", "author": None,
+        "published": START, "first_seen": START, "language": "en", "revision": 1, "withdrawn": False,
+        "texts": {1: (title, text)}, "matches": {"trade": match},
+    }  # fmt: skip
+    return digests.EntryFacts(**{**defaults, **fields})
+
+
+def order(groups: tuple[digests.Group, ...]) -> list[str]:
+    return [group.story_id for group in groups]
+
+
+def test_stories_come_by_severity_then_by_what_is_new_then_the_latest_first():
+    sections = digests.arrange(
+        [
+            facts("grouped", 9, type="AlertGrouped"),
+            facts("old", 1),
+            facts("late", 5),
+            facts("reopened", 8, type="AlertReopened"),
+            facts("grave", 2, severity=Severity.CRITICAL),
+        ]
+    )
+    assert order(sections.new) == ["grave", "late", "old", "reopened", "grouped"]
+
+
+def test_a_story_stands_once_with_all_its_themes_at_the_highest_severity():
+    sections = digests.arrange([facts("s", 1), facts("s", 2, theme="crime", severity=Severity.HIGH)])
+    (group,) = sections.new
+    assert group.severity is Severity.HIGH
+    line = digests.story_line(group, [entry("s")], detailed=True)
+    assert [each.theme for each in line.alerts] == ["crime", "trade"]
+
+
+def test_what_was_there_already_and_what_a_rule_change_found_stand_apart():
+    sections = digests.arrange(
+        [
+            facts("new", 1),
+            facts("there", 2, arrival=Arrival.ALREADY_THERE.value),
+            facts("found", 3, reason=ev.AlertReason.RULE_CHANGED.value),
+        ]
+    )
+    assert (order(sections.new), order(sections.already_there), order(sections.rule_changed)) == (
+        ["new"],
+        ["there"],
+        ["found"],
+    )
+
+
+def test_the_order_of_facts_does_not_matter():
+    some = [facts(f"s{n}", n, severity=list(Severity)[n % 5]) for n in range(1, 30)]
+    assert digests.arrange(some) == digests.arrange(reversed(some))
+
+
+def test_more_than_two_thousand_stories_are_counted():
+    sections = digests.arrange(facts(f"s{n}", n + 1) for n in range(2100))
+    assert (len(sections.new), sections.unlisted) == (2000, 100)
+
+
+def test_a_story_shows_the_sentence_the_link_and_the_reason():
+    (group,) = digests.arrange([facts("s1", 1)]).new
+    line = digests.story_line(group, [entry()], detailed=True)
+    assert [passage.text for passage in line.passages] == ["A crane fell at dawn."]
+    assert line.url == "https://news.example.org/1"
+    assert line.alerts[0].rules[0].when == "crane"
+    assert line.alerts[0].news == ("first_match",)
+
+
+def test_evidence_is_shown_in_the_revision_it_was_found_in():
+    revised = entry(texts={1: ("A crane fell", TEXT), 2: ("Nothing fell", "All is well.")}, revision=2)
+    (group,) = digests.arrange([facts("s1", 1)]).new
+    line = digests.story_line(group, [revised], detailed=True)
+    assert line.headline.text == "A crane fell"
+    assert line.passages[0].text == "A crane fell at dawn."
+    assert line.entries[0].title == "Nothing fell"
+    assert line.entries[0].revision == 2
+
+
+def test_the_entry_with_the_match_leads():
+    (group,) = digests.arrange([facts("s1", 1)]).new
+    other = entry("other", title="Other", matches={}, url=None)
+    line = digests.story_line(group, [other, entry()], detailed=True)
+    assert line.headline.text == "A crane fell"
+
+
+def test_in_brief_a_story_has_no_evidence_and_no_passages():
+    (group,) = digests.arrange([facts("s1", 1)]).new
+    line = digests.story_line(group, [entry()], detailed=False)
+    assert line.passages == ()
+    assert line.alerts[0].rules[0].evidence == ()
+    assert line.alerts[0].rules[0].more == 1
+
+
+def test_an_entry_without_a_title_takes_the_alerts():
+    (group,) = digests.arrange([facts("s1", 1)]).new
+    assert digests.story_line(group, [entry(title="  ")], detailed=True).headline.text == "Title of s1"
+
+
+def source(id: str, state: str = "ok", **fields: Any) -> SourceRow:
+    defaults = {"kind": "feed", "location": "", "last_error": None, "since": START, "entries": 0, "position": 1}
+    return SourceRow(**{"id": id, "state": state, **defaults, **fields})
+
+
+def test_coverage_counts_and_names_the_blind_the_longest_first():
+    rows = [
+        source("ok"),
+        source("late", "failing", last_error="HTTP 503", since=START + timedelta(hours=1)),
+        source("early", "gone", last_error="HTTP 410"),
+        source("former", "removed"),
+    ]
+    covered = digests.coverage(rows, 3)
+    assert (covered.sources, covered.healthy, covered.unmatched) == (3, 1, 3)
+    assert [each.source for each in covered.failing] == ["early", "late"]
+
+
+def test_many_blind_sources_are_counted():
+    covered = digests.coverage([source(f"s{n:02}", "failing") for n in range(25)], 0)
+    assert (len(covered.failing), covered.more_failing) == (20, 5)
+
+
+def test_a_period_is_never_turned_round():
+    assert digests.period(START + timedelta(days=1), START).start == START
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("https://news.example.org/a?b=c#d", "https://news.example.org/a?b=c#d"),
+        (" http://news.example.org/ ", "http://news.example.org/"),
+        ("https://новости.example.org/пример", "https://новости.example.org/пример"),
+        ("javascript:alert(1)", None),
+        ("https://user:pw@news.example.org/", None),
+        ("https://news.example.org/\u202egpj.exe", None),
+        ('https://news.example.org/"onclick="x', None),
+        ("https://[broken", None),
+        ("https://" + "a" * 3000, None),
+        ("/relative", None),
+        (None, None),
+    ],
+)
+def test_links(url: str | None, link: str | None):
+    assert digests.web_link(url) == link
+
+
+def test_content_comes_back_as_it_was():
+    covered = digests.coverage([source("blind", "failing")], 1)
+    digest = digests.trial_digest("desk", "win-1", START, "Europe/Vienna", covered)
+    content, content_hash = digests.encode(digest)
+    assert digests.decode(content) == digest
+    assert digests.encode(digests.decode(content)) == (content, content_hash)
+    assert msgspec.json.decode(content)["window"].keys() == {"from", "to"}
+
+
+def test_a_later_programs_content_with_more_keys_is_still_read():
+    covered = digests.coverage([], 0)
+    content = msgspec.json.decode(digests.encode(digests.trial_digest("desk", "w", START, "UTC", covered))[0])
+    content["chart"] = {"new": True}
+    assert digests.decode(msgspec.json.encode(content).decode()).receiver == "desk"
