@@ -4,7 +4,7 @@ atomic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -230,25 +230,37 @@ class Parser(Protocol):
     async def parse(self, body: bytes, *, url: str, content_type: str | None) -> ParsedFeed: ...
 
 
-class FolderRead(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look into a folder brought: documents that are new or changed against `known`, and what is there now.
+class DocumentsRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the documents that a look at the disk brought.
 
-    `stamps`: path within the folder -> a mark that changes when the file does. Files that could not be opened at all
-    have none, so that they are tried again.
+    `location`: the watched folder they lie in, None for those outside all of them. `stamps`: path within the folder ->
+    a mark that changes when the file does. `manifest`: a mark of all files together; on the last part alone.
     """
 
     feed: ParsedFeed
-    stamps: dict[str, str]
+    location: str | None = None
+    stamps: Mapping[str, str] = {}
+    manifest: str | None = None
 
 
 class DocumentReader(Protocol):
-    """Reads local documents, each in a worker with a deadline. Raises only `FetchFailed`, where nothing was there;
-    a document that cannot be read is one of the feed's `faults`, and the others are read.
+    """Reads local documents, each in a worker with a deadline, in parts small enough to hold.
+
+    Raises only `FetchFailed`, where a folder or file is not there; a document that cannot be read is one of a part's
+    `faults`, and the others are read.
     """
 
-    async def read_folder(self, location: str, known: Mapping[str, str]) -> FolderRead: ...
+    def read_folder(
+        self, location: str, known: Mapping[str, str], manifest: str | None
+    ) -> AsyncIterator[DocumentsRead]:
+        """What is new or changed in a watched folder against the stamps `known`; where the folder's manifest is still
+        `manifest`, nothing is.
+        """
+        ...
 
-    async def read_path(self, path: str) -> ParsedFeed: ...
+    def read_path(self, path: str, folders: Sequence[str]) -> AsyncIterator[DocumentsRead]:
+        """A file, or all files of a folder, given by hand; `folders`: the locations of the watched ones."""
+        ...
 
 
 class Matcher(Protocol):

@@ -255,10 +255,11 @@ def _material(text: str) -> str:
 
 
 def _bounded(entries: tuple[ParsedEntry, ...]) -> tuple[ParsedEntry, ...]:
-    return tuple(_cut(entry) for entry in entries[:MAX_ENTRIES])
+    return tuple(cut(entry) for entry in entries[:MAX_ENTRIES])
 
 
-def _cut(entry: ParsedEntry) -> ParsedEntry:
+def cut(entry: ParsedEntry) -> ParsedEntry:
+    """The entry within its caps: a longer text is cut with a mark, a longer address is none."""
     long = {name: value[:MAX_LINE] for name in _LINES if len(value := getattr(entry, name) or "") > MAX_LINE}
     if entry.raw_id and len(entry.raw_id) > MAX_LINE:
         long["raw_id"] = entry.raw_id[:MAX_LINE] + derived_id("…", entry.raw_id)
