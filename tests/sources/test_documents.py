@@ -1,0 +1,373 @@
+"""Local documents to entries, and folders to what is new in them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+from monitor.core.entries import ParsedEntry, ParsedFeed
+from monitor.ports import DocumentsRead, FetchFailed
+from monitor.sources.documents import parse_document, split_title
+from monitor.sources.seeds import Documents
+from monitor.sources.unreadable import Unreadable
+from monitor.sources.workers import Workers
+
+
+def read(tmp_path: Path, name: str, body: bytes | str) -> ParsedFeed:
+    path = tmp_path / name
+    path.write_bytes(body.encode() if isinstance(body, str) else body)
+    return parse_document(str(path), name)
+
+
+def one(feed: ParsedFeed) -> ParsedEntry:
+    assert len(feed.entries) == 1
+    return feed.entries[0]
+
+
+def refused(tmp_path: Path, name: str, body: bytes | str) -> str:
+    with pytest.raises(Unreadable) as caught:
+        read(tmp_path, name, body)
+    return str(caught.value)
+
+
+# --- text
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "rest"),
+    [
+        ("A title\n\nThe text.\n\nMore.", "A title", "The text.\n\nMore."),
+        ("A title\nThe text.", "A title", "The text."),
+        ("Only this.", "Only this.", "Only this."),
+        ("word " * 100 + "\n\nMore.", "word " * 23 + "word…", "word " * 100 + "\n\nMore."),
+    ],
+)
+def test_the_first_line_is_the_title(text: str, title: str, rest: str) -> None:
+    assert split_title(text) == (title, rest)
+
+
+def test_plain_text(tmp_path: Path) -> None:
+    entry = one(read(tmp_path, "a.txt", "\ufeffБлинкен\r\n\r\nТекст  и\r\nстроки.\r\n"))
+    assert (entry.title, entry.text, entry.path, entry.raw_id) == ("Блинкен", "Текст и\nстроки.", "a.txt", None)
+
+
+def test_plain_text_in_an_old_encoding(tmp_path: Path) -> None:
+    assert one(read(tmp_path, "a.txt", "Grüße\n\nfür „alle“".encode("cp1252"))).text == "für „alle“"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "body"),
+    [
+        ("# Head\n\nBody *text*.", "Head", "Body *text*."),
+        ("Head\n====\n\nBody.", "Head", "Body."),
+        ("---\ntitle: 'Front'\ntags: x\n---\n\n# Head\n\nBody.", "Front", "Body."),
+        ("First line\n\nBody.", "First line", "Body."),
+    ],
+)
+def test_markdown(tmp_path: Path, text: str, title: str, body: str) -> None:
+    entry = one(read(tmp_path, "a.md", text))
+    assert (entry.title, entry.text) == (title, body)
+
+
+def test_html(tmp_path: Path) -> None:
+    page = """<!doctype html><html lang="de"><head><meta charset="windows-1252"><title>Köpfe &amp; Titel</title>
+    <meta property="article:published_time" content="2026-03-11T10:00:00+01:00"><meta name="author" content="A. B.">
+    <link rel="canonical" href="https://x.example/a"></head><body><script>no()</script><p>Eins.</p><p>Zwei.</p></body>"""
+    entry = one(read(tmp_path, "a.html", page.encode("cp1252")))
+    assert (entry.title, entry.text, entry.author, entry.language) == ("Köpfe & Titel", "Eins.\n\nZwei.", "A. B.", "de")
+    assert (entry.url, entry.published) == ("https://x.example/a", datetime(2026, 3, 11, 9, tzinfo=UTC))
+
+
+def test_mail(tmp_path: Path) -> None:
+    message = EmailMessage()
+    message["From"] = "Desk <desk@example.org>"
+    message["Subject"] = "Прибытие груза"
+    message["Date"] = "Wed, 11 Mar 2026 10:00:00 +0100"
+    message["Message-ID"] = "<1@example.org>"
+    message.set_content("Plain part.")
+    message.add_alternative("<p>HTML part</p>", subtype="html")
+    entry = one(read(tmp_path, "a.eml", bytes(message)))
+    assert (entry.title, entry.text, entry.author, entry.raw_id) == (
+        "Прибытие груза", "Plain part.", "Desk", "<1@example.org>",
+    )  # fmt: skip
+    assert entry.published == datetime(2026, 3, 11, 9, tzinfo=UTC)
+
+
+def test_mail_of_html_alone_and_in_an_unknown_charset(tmp_path: Path) -> None:
+    body = b"Subject: x\nContent-Type: text/html; charset=nonsense-8\n\n<p>One</p><p>Two</p>"
+    assert one(read(tmp_path, "a.eml", body)).text == "One\n\nTwo"
+
+
+def pdf(*pages: str, about: dict[str, str] | None = None, password: str | None = None) -> bytes:
+    writer = pypdf.PdfWriter()
+    for text in pages:
+        page = writer.add_blank_page(300, 300)
+        font = DictionaryObject({NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type1"),
+                                 NameObject("/BaseFont"): NameObject("/Helvetica")})  # fmt: skip
+        page[NameObject("/Resources")] = DictionaryObject(
+            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+        )
+        content = DecodedStreamObject()
+        lines = "".join(f"({line}) Tj 0 -14 Td " for line in text.split("\n"))
+        content.set_data(f"BT /F1 12 Tf 10 250 Td {lines}ET".encode())
+        page[NameObject("/Contents")] = content
+    if about:
+        writer.add_metadata(about)
+    if password:
+        writer.encrypt(password)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def test_pdf(tmp_path: Path) -> None:
+    about = {"/Title": "The report", "/Author": "A. B.", "/CreationDate": "D:20260311100000+01'00'"}
+    entry = one(read(tmp_path, "a.pdf", pdf("First line\nsecond line", "Page two", about=about)))
+    assert (entry.title, entry.author) == ("The report", "A. B.")
+    assert entry.text == "First line\nsecond line\n\nPage two"
+    assert entry.published == datetime(2026, 3, 11, 9, tzinfo=UTC)
+
+
+def test_pdf_without_title(tmp_path: Path) -> None:
+    entry = one(read(tmp_path, "a.pdf", pdf("The head\nand the text")))
+    assert (entry.title, entry.text) == ("The head", "and the text")
+
+
+# --- JSON
+
+
+def test_json_lines_with_a_broken_one(tmp_path: Path) -> None:
+    lines = [
+        '{"id": "d1", "title": "One", "text": "A.\\n\\nB.", "lang": "en", "published": "2026-03-11T10:00:00Z",'
+        ' "url": "https://x.example/1", "source": "port-news", "tags": ["official"], "unknown": 1}',
+        '{"id": 2, "text": "No title"}',
+        "not json",
+        '{"id": "d4"}',
+        "",
+        '{"id": "d6", "title": 6}',
+        "[]",
+        '"text"',
+    ]
+    feed = read(tmp_path, "list.jsonl", "\n".join(lines))
+    first, second = feed.entries
+    assert (first.raw_id, first.title, first.text, first.language) == ("d1", "One", "A.\n\nB.", "en")
+    assert (first.source, first.tags, first.url) == ("port-news", ("official",), "https://x.example/1")
+    assert first.published == datetime(2026, 3, 11, 10, tzinfo=UTC)
+    assert (second.raw_id, second.title, second.text, second.path) == ("2", "", "No title", None)
+    assert [fault.split(":")[0] for fault in feed.faults] == ["line 3", "line 4", "line 6", "line 7", "line 8"]
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        ('{"id": "a", "text": "x"}', ["a"]),
+        ('[{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]', ["a", "b"]),
+        ('{"id": "a", "text": "x"}\n{"id": "b", "text": "y"}', ["a", "b"]),
+        ('{"version": "https://jsonfeed.org/version/1", "items": [{"id": "f", "title": "x"}]}', ["f"]),
+    ],
+)
+def test_json(tmp_path: Path, body: str, ids: list[str]) -> None:
+    assert [entry.raw_id for entry in read(tmp_path, "a.json", body).entries] == ids
+
+
+def test_a_feed_saved_as_a_file(tmp_path: Path) -> None:
+    feed = read(tmp_path, "a.xml", Path("tests/data/feeds/ministry.rss").read_bytes())
+    assert feed.format == "rss20"
+    assert len(feed.entries) == 3
+
+
+# --- what cannot be read
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("a.txt", b"", "is empty"),
+        ("a.txt", b"\xef\xbb\xbf \r\n", "is empty"),
+        ("a.txt", bytes(range(256)) * 40, "is binary, not text"),
+        ("a.docx", b"PK\x03\x04" + bytes(range(32)) * 100, "is binary, not text"),
+        ("a.pdf", b"%PDF-1.7\nnot really", "is no sound PDF"),
+        ("a.pdf", pdf("secret", password="x"), "is a PDF with a password"),
+        ("a.pdf", pdf(""), "is a PDF without text, perhaps a scan"),
+        ("a.html", b"<html><script>x</script></html>", "is a page without text"),
+        ("a.eml", b"X: y\n\n", "is a mail without subject and text"),
+        ("a.json", b"{", "is not sound JSON"),
+        ("a.json", b"[]", "holds no document"),
+        ("a.json", b"7", "document 1: not an object"),
+        ("a.jsonl", b"{\n{\n", "line 1: not sound JSON"),
+        ("a.xml", b"<opml/>", "is XML with the root 'opml'"),
+        ("a.rss", b"<html>", "is an HTML page"),
+    ],
+)
+def test_what_cannot_be_read_says_why(tmp_path: Path, name: str, body: bytes, words: str) -> None:
+    assert refused(tmp_path, name, body).startswith(words)
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="cannot be opened"):
+        parse_document(str(tmp_path / "no.txt"), "no.txt")
+
+
+@pytest.mark.parametrize("name", ["README", "notes.unknown"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b"Title\n\nText", "text"), (b"<!doctype html><p>x", "html"), (b'{"text":"x"}', "json"), (pdf("x"), "pdf")],
+)
+def test_where_the_name_says_nothing_the_first_bytes_do(tmp_path: Path, name: str, body: bytes, kind: str) -> None:
+    assert read(tmp_path, name, body).format == kind
+
+
+# --- folders
+
+
+class Folder:
+    """A folder of documents below `seeds/`, and looks into it."""
+
+    def __init__(self, seeds: Path) -> None:
+        self.seeds = seeds
+        self.path = seeds / "documents"
+        self.path.mkdir()
+        self.known: dict[str, str] = {}
+        self.manifest: str | None = None
+
+    def write(self, name: str, body: bytes | str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body.encode() if isinstance(body, str) else body)
+        return path
+
+    def look(self) -> tuple[list[str], list[str]]:
+        """Names of the documents read, and faults."""
+        parts = self._run(lambda documents: documents.read_folder("documents/", self.known, self.manifest))
+        for part in parts:
+            self.known |= part.stamps
+        self.manifest = parts[-1].manifest
+        return [e.path or "" for part in parts for e in part.feed.entries], [f for p in parts for f in p.feed.faults]
+
+    def give(self, path: Path | str) -> list[DocumentsRead]:
+        return self._run(lambda documents: documents.read_path(str(path), ["documents/"]))
+
+    def _run(self, call: Any) -> list[DocumentsRead]:
+        async def play() -> list[DocumentsRead]:
+            workers = Workers(size=1)
+            try:
+                return [part async for part in call(Documents(self.seeds, workers))]
+            finally:
+                await workers.aclose()
+
+        return asyncio.run(play())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_new_and_changed_files_are_noticed_and_others_left_alone(folder: Folder) -> None:
+    folder.write("b.txt", "B\n\ntext")
+    folder.write("deep/er/a.txt", "A\n\ntext")
+    assert folder.look() == (["b.txt", "deep/er/a.txt"], [])
+    assert folder.look() == ([], [])
+    folder.write("b.txt", "B\n\nother text")
+    folder.write("c.md", "# C\n\ntext")
+    assert folder.look() == (["b.txt", "c.md"], [])
+
+
+def test_after_a_restart_an_unchanged_folder_is_not_read_again(folder: Folder) -> None:
+    folder.write("a.txt", "A\n\ntext")
+    folder.look()
+    folder.known = {}
+    assert folder.look() == ([], [])
+    folder.write("b.txt", "B\n\ntext")
+    assert folder.look() == (["a.txt", "b.txt"], [])
+
+
+def test_what_cannot_be_read_is_one_line_each_and_the_others_are_read(folder: Folder) -> None:
+    folder.write("good.txt", "Good\n\ntext")
+    folder.write("empty.txt", "")
+    folder.write("binary.txt", bytes(range(256)) * 40)
+    with (folder.path / "huge.txt").open("wb") as huge:
+        huge.truncate(200_000_000)  # sparse: no disk is filled
+    names, faults = folder.look()
+    assert names == ["good.txt"]
+    assert faults == [
+        "binary.txt: is binary, not text",
+        "empty.txt: is empty",
+        "huge.txt: has 200 MB; at most 64 MB are read",
+    ]
+    assert folder.look() == ([], []), "said once"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_or_a_dangling_link_is_named_and_hangs_nobody(folder: Folder) -> None:
+    os.mkfifo(folder.path / "pipe.txt")
+    (folder.path / "link.txt").symlink_to("nowhere")
+    assert folder.look() == (
+        [],
+        ["link.txt: cannot be opened (No such file or directory)", "pipe.txt: is not a regular file"],
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
+def test_an_unreadable_file_is_named_and_read_once_it_may_be(folder: Folder) -> None:
+    path = folder.write("a.txt", "A\n\ntext")
+    path.chmod(0)
+    assert folder.look() == ([], ["a.txt: cannot be opened (Permission denied)"])
+    path.chmod(0o600)
+    assert folder.look() == (["a.txt"], [])
+
+
+def test_hidden_and_unfinished_files_are_left_alone(folder: Folder) -> None:
+    for name in (".DS_Store", ".git/config", "a.txt~", "~$b.docx", "c.pdf.part", ".d.txt.swp"):
+        folder.write(name, "x\n\ny")
+    assert folder.look() == ([], [])
+
+
+def test_a_folder_that_is_not_there_is_named(folder: Folder) -> None:
+    folder.path.rmdir()
+    with pytest.raises(FetchFailed, match="is not there"):
+        folder.look()
+
+
+def test_many_files_come_in_parts(folder: Folder) -> None:
+    folder.write("all.txt", "x")
+    for number in range(120):
+        (folder.path / f"{number:03}.txt").write_text(f"Title {number}\n\nText")
+    parts = folder.give(folder.path)
+    assert [len(part.feed.entries) for part in parts] == [100, 21]
+
+
+def test_a_given_file_within_a_watched_folder_is_that_folders(folder: Folder) -> None:
+    path = folder.write("sub/a.txt", "A\n\ntext")
+    (part,) = folder.give(path)
+    assert (part.location, part.feed.entries[0].path) == ("documents/", "sub/a.txt")
+
+
+def test_a_given_file_elsewhere_is_known_by_its_whole_path(folder: Folder) -> None:
+    path = folder.seeds / "a.txt"
+    path.write_text("A\n\ntext")
+    (part,) = folder.give(path)
+    assert (part.location, part.feed.entries[0].path) == (None, path.resolve().as_posix())
+
+
+def test_a_given_file_that_is_not_there_says_so(folder: Folder) -> None:
+    with pytest.raises(FetchFailed, match="cannot be opened") as caught:
+        folder.give("no/such.txt")
+    assert caught.value.lasting
+
+
+def test_given_json_lines_keep_their_ids(folder: Folder) -> None:
+    path = folder.seeds / "list.jsonl"
+    path.write_text("\n".join(json.dumps({"id": f"d{n}", "text": f"text {n}"}) for n in range(3)))
+    (part,) = folder.give(path)
+    assert [(entry.raw_id, entry.path) for entry in part.feed.entries] == [("d0", None), ("d1", None), ("d2", None)]
