@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from monitor.errors import Fault
 from monitor.matching.expression import Node
 from monitor.matching.model import Mode, Severity
 
@@ -128,11 +129,14 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleBook(msgspec.Struct, frozen=True, kw_only=True):
-    """All themes and concepts. `revision`: hash of the files it was read from."""
+    """All themes and concepts. `revision`: hash of the files it was read from. `warnings`: what was left out of it (a
+    broken row of a watch-list), which does not stand in the way of the rest.
+    """
 
     revision: str
     themes: tuple[Theme, ...]
     concepts: Mapping[str, Concept]
+    warnings: tuple[Fault, ...] = ()
 
     def theme(self, theme_id: str) -> Theme | None:
         return next((theme for theme in self.themes if theme.id == theme_id), None)

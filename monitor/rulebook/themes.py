@@ -21,10 +21,10 @@ _LISTS = (".csv", ".txt")
 
 
 def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
-    """The rule book in these files (path relative to `rules/` -> text), and every fault found.
+    """The rule book in these files (path relative to `rules/` -> text), or None and every fault found.
 
-    The book is None where a fault forbids its use. A broken row of a watch-list is a fault that does not.
-    Files other than themes, concepts and watch-lists are left alone.
+    A broken row of a watch-list is left out and stands in the book's `warnings`. Files other than themes, concepts and
+    watch-lists are left alone.
     """
     faults: list[Fault] = []
     warnings: list[Fault] = []
@@ -48,7 +48,9 @@ def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
         faults.append(Fault(ROOT + "themes", 0, 0, "there is no theme; add one as themes/<name>.yaml"))
     if faults:
         return None, sorted(faults + warnings)
-    return RuleBook(revision=revision_of(files), themes=resolved, concepts=concepts), sorted(warnings)
+    return RuleBook(
+        revision=revision_of(files), themes=resolved, concepts=concepts, warnings=tuple(sorted(warnings))
+    ), []
 
 
 def revision_of(files: Mapping[str, str]) -> str:
