@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class Leaf:
-    """A concept or a literal."""
+    """A concept or a literal. A place that several of its terms find is found by the first of them as written."""
 
     __slots__ = ("name", "parts")
 
@@ -54,14 +54,15 @@ class Leaf:
         return known
 
     def _places(self, scan: Scan, field: Field | None) -> list[Place]:
-        found: set[Hit] = set()
+        found: dict[tuple[int, int], Hit] = {}
         for part in self.parts:
             if scan.has(part.set):
-                found.update(_kept(scan, part))
+                for hit in _kept(scan, part):
+                    found.setdefault((hit.left, hit.right), hit)
         if not found:
             return []
         first, last = (0, scan.words_end) if field is None else scan.range_of(field)
-        return [Place(hit, self.name) for hit in sorted(found) if first <= hit.start < last]
+        return [Place(hit, self.name) for _, hit in sorted(found.items()) if first <= hit.start < last]
 
     def groups(self, scan: Scan, field: Field | None) -> list[Group]:
         return [(place,) for place in self.places(scan, field)]
@@ -157,7 +158,7 @@ def apart(places: Iterable[Place]) -> list[Place]:
     """Those that do not overlap: the longest first, then the leftmost."""
     chosen: list[Place] = []
     lefts: list[int] = []
-    ordered = sorted(places, key=lambda place: (place.hit.left - place.hit.right, place.hit.left, place.hit.term))
+    ordered = sorted(places, key=lambda place: (place.hit.left - place.hit.right, place.hit.left))
     for place in ordered:
         at = bisect_left(lefts, place.hit.left)
         clear_left = at == 0 or chosen[at - 1].hit.right <= place.hit.left

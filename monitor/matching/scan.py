@@ -30,12 +30,16 @@ MAX_HITS: Final = 5_000
 
 
 class Hit(NamedTuple):
-    """One place of one term. `start`, `end`: in the document's text as given; `left`, `right`: in its folded text."""
+    """One place of one term. `start`, `end`: in the document's text as given; `left`, `right`: in its folded text.
+
+    `order`: the term's place among all terms of the book, in which ties are decided.
+    """
 
     left: int
     right: int
     start: int
     end: int
+    order: int
     term: str
 
     def overlaps(self, other: Hit) -> bool:
@@ -46,6 +50,7 @@ class Use(NamedTuple):
     """A needle as part of one term of one set."""
 
     set: int
+    order: int
     term: str
     form: Form
     only_in: tuple[str, ...]
@@ -66,9 +71,11 @@ class Scanner:
     def __init__(self, sets: Sequence[TermSet], *, fields: frozenset[Field]) -> None:
         uses: dict[str, list[Use]] = {}
         self.always: dict[int, list[Use]] = {}
+        order = 0
         for number, terms in enumerate(sets):
             for term, form, only_in in terms.terms:
-                use = Use(number, term, form, only_in)
+                use = Use(number, order, term, form, only_in)
+                order += 1
                 if not form.needles:
                     self.always.setdefault(number, []).append(use)
                 for needle in form.needles:
@@ -244,7 +251,7 @@ class Scan:
                 for start, end in self._found[needle][:MAX_HITS]:
                     span = self._span(use.form, start, end)
                     if span is not None:
-                        hits.add(self._hit(span, use.term))
+                        hits.add(self._hit(span, use))
         for use in self._scanner.always.get(number, ()):
             if self._may(use):
                 regexes.add(use)
@@ -263,9 +270,9 @@ class Scan:
         assert not isinstance(form, Regex)
         return pattern_span(form, self.folded.text, start, end)
 
-    def _hit(self, span: tuple[int, int], term: str) -> Hit:
+    def _hit(self, span: tuple[int, int], use: Use) -> Hit:
         left, right = span
-        return Hit(left, right, self.folded.start(left), self.folded.end(right), term)
+        return Hit(left, right, self.folded.start(left), self.folded.end(right), use.order, use.term)
 
     def _regex_hits(self, use: Use) -> Iterable[Hit]:
         assert isinstance(use.form, Regex)
@@ -285,4 +292,4 @@ class Scan:
             for start, end in spans(use.form, self.given[first:last].rstrip(FIELD_END)):
                 left = self.folded.position(first + start)
                 right = self.folded.position(first + end - 1) + 1
-                yield Hit(left, right, first + start, first + end, use.term)
+                yield Hit(left, right, first + start, first + end, use.order, use.term)
