@@ -32,7 +32,7 @@ _BEYOND_REASON = deliveries.LONGEST_RETRY_AFTER + timedelta(hours=2)
 class Deliverer:
     """Sends what is due. `start_due` returns at once; sending goes on in tasks of the running loop."""
 
-    def __init__(self, store: EventStore, timeline: Timeline, connect: Connect, draw: Draw) -> None:
+    def __init__(self, store: EventStore, timeline: Timeline, connect: Connect, draw: Draw, now: Reckoning) -> None:
         self._store = store
         self._timeline = timeline
         self._connect = connect
@@ -43,7 +43,7 @@ class Deliverer:
         self._busy: set[str] = set()
         self._earlier: dict[str, timedelta] = {}
         self._starting = asyncio.Lock()
-        self._now = _Reckoning()
+        self._now = now
 
     async def start_due(self, now: datetime) -> int:
         """Put what is due at `now` on its way; returns how many deliveries that are."""
@@ -247,7 +247,7 @@ def _say(row: views.DeliveryRow, event: ev.Event) -> None:
             pass
 
 
-class _Reckoning:
+class Reckoning:
     """The instant last told, carried on by the monotonic clock: outcomes come later than the tick that began them,
     and the wall clock may be distrusted.
     """
@@ -260,5 +260,5 @@ class _Reckoning:
         self._told, self._since = now, time.monotonic()
 
     def __call__(self) -> datetime:
-        assert self._told is not None, "nothing is sent before start_due"
+        assert self._told is not None, "the first tick tells the time"
         return self._told + timedelta(seconds=time.monotonic() - self._since)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,11 +12,13 @@ from monitor.core import deliveries, digests, schedule, views
 from monitor.core import events as ev
 from monitor.core.entries import Arrival, derived_id
 from monitor.core.routing import Receiver
-from monitor.errors import NotFound, StoreError, UsageError, WrongVersion
+from monitor.errors import StoreError, WrongVersion
 from monitor.pipeline import detect
-from monitor.pipeline.deliver import Connect, Deliverer
-from monitor.pipeline.gather import Configure, Gatherer, Timeline, Window, unmatched
-from monitor.ports import Commit, Draw, EventStore
+from monitor.pipeline.compose import Composer
+from monitor.pipeline.deliver import Connect, Deliverer, Reckoning
+from monitor.pipeline.gather import Configure, Window, zone_of
+from monitor.pipeline.ledger import change_deliveries as change_deliveries
+from monitor.ports import Commit, Draw, EventStore, Message, Outcome
 
 log = structlog.get_logger()
 
@@ -45,10 +47,11 @@ class Notifier:
         subscription: str = detect.SUBSCRIPTION,
     ) -> None:
         self._store = store
-        self._subscription = subscription
-        self._timeline = Timeline(store, configure)
-        self._gather = Gatherer(store, self._timeline)
-        self._deliverer = Deliverer(store, self._timeline, connect, draw)
+        self._compose = Composer(store, configure, subscription)
+        self._timeline = self._compose.timeline
+        self._now = Reckoning()
+        self._connect = connect
+        self._deliverer = Deliverer(store, self._timeline, connect, draw, self._now)
         self._pending: dict[str, _Pending] = {}
         self._waiting: dict[str, datetime] = {}
         self._waited_before: dict[str, datetime] = {}
@@ -60,6 +63,7 @@ class Notifier:
         A window, its digest and the planned deliveries are one commit. `settle`: `group_wait` counts as elapsed and
         nothing is waited for (`run --once`). One receiver's trouble does not stop the others.
         """
+        self._now.set(now)
         self._resume(now)
         self._waited_before, self._waiting = self._waiting, {}
         closed = 0
@@ -112,32 +116,38 @@ class Notifier:
         """The clock was set back by `step` (positive): nothing that waits is delayed by it."""
         self._deliverer.clock_set_back(step)
 
-    def preview(self, name: str, now: datetime) -> digests.Digest:
-        """What this receiver would get if its window closed now; nothing is appended. Raises `NotFound`."""
-        return self._gather.compose(self._window_by_hand(name, now))
-
-    def send_now(self, name: str, now: datetime, *, actor: str) -> str | None:
+    def send_now(self, name: str, *, actor: str) -> str | None:
         """Close the receiver's window at once; the digest's id, or None where there is nothing to say.
 
-        The window that is due by its schedule comes all the same, and holds what came after this.
+        The window that is due by its schedule comes all the same, and holds what came after this. Raises `NotFound`.
         """
-        receiver = self._configured(name)
-        version = self._store.version(f"receiver/{name}")
-        return self._append(receiver, self._window_by_hand(name, now), now, version, actor=actor)
+        version, now = self._store.version(f"receiver/{name}"), self._now()
+        receiver, window = self._compose.receiver(name), self._compose.window_now(name, now)
+        return self._append(receiver, window, now, version, actor=actor)
 
-    def rebuild(self, digest_id: str) -> tuple[digests.Digest, digests.Digest]:
-        """A digest as it was composed, and as it is composed anew from the log; they are equal unless something is
-        wrong. Raises `NotFound`.
+    async def send_trial(self, name: str) -> list[tuple[str, Outcome]]:
+        """Send a marked test message to a receiver's every address, past the log; what came of each.
+
+        Raises `NotFound`.
         """
-        row = self._store.get(views.DIGESTS, digest_id)
-        if row is None:
-            raise NotFound(f"no digest has the id '{digest_id}'")
-        composed = self._store.at(row.position).event
-        if not isinstance(composed, ev.DigestComposed):
-            raise NotFound(f"digest '{digest_id}' was erased at position {row.position}")
-        window = self._store.get(views.WINDOWS, row.window_id)
-        assert window is not None, "a digest has a window"
-        return digests.decode(composed.content), self._gather.compose(self._window_of(window))
+        receiver = await asyncio.to_thread(self._compose.receiver, name)
+        adapter, now = self._connect(receiver), self._now()
+        digest = await asyncio.to_thread(self._trial, receiver, now)
+        content, _ = digests.encode(digest)
+        outcomes = []
+        for planned in deliveries.plan(digest.digest_id, receiver):
+            message = Message(
+                delivery_id=planned.delivery_id, digest_id=digest.digest_id, recipient=planned.recipient,
+                composed_at=now, content=content,
+            )  # fmt: skip
+            outcomes.append((planned.recipient, await adapter.send(message)))
+        return outcomes
+
+    def _trial(self, receiver: Receiver, now: datetime) -> digests.Digest:
+        upto = self._store.head().position
+        zone = zone_of(receiver, self._timeline.current())
+        window = derived_id("win", receiver.name, "test", now.isoformat())
+        return digests.trial_digest(receiver.name, window, now, zone, self._compose.gather.coverage(upto, 0))
 
     def _close(self, receiver: Receiver, now: datetime, settle: bool) -> int:
         version = self._store.version(f"receiver/{receiver.name}")
@@ -173,7 +183,7 @@ class Notifier:
         window_id = schedule.window_id(receiver.name, slot)
         if self._store.get(views.WINDOWS, window_id) is not None:
             return None
-        return self._window(row, window_id, upto, slot.due)
+        return self._compose.window(row, window_id, upto, slot.due)
 
     def _immediate(
         self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime, settle: bool
@@ -188,14 +198,14 @@ class Notifier:
             return None
         assert pending.last is not None, "what has a first has a last"
         window_id = schedule.immediate_window_id(receiver.name, first.position)
-        return self._window(row, window_id, upto, pending.last.recorded_at)
+        return self._compose.window(row, window_id, upto, pending.last.recorded_at)
 
     def _look(self, receiver: Receiver, row: views.ReceiverRow, upto: int) -> _Pending:
         """Whether alert events wait for an immediate receiver; each event is looked at once."""
         pending = self._pending.get(receiver.name)
         if pending is None or pending.after != row.upto:
             pending = self._pending[receiver.name] = _Pending(after=row.upto, seen=row.upto)
-        for event in self._gather.routed(receiver.name, pending.seen, upto):
+        for event in self._compose.gather.routed(receiver.name, pending.seen, upto):
             if event.reason != ev.AlertReason.RULE_CHANGED:
                 pending.first = pending.first or event
                 pending.last = event
@@ -210,34 +220,6 @@ class Notifier:
         since = self._waiting[window_id] = self._waited_before.get(window_id, now)
         return not timedelta(0) <= now - since < limit
 
-    def _window(self, row: views.ReceiverRow, window_id: str, upto: int, due: datetime) -> Window:
-        checkpoint = self._store.checkpoint(self._subscription)
-        return Window(
-            window_id=window_id,
-            receiver=row.receiver,
-            after=row.upto,
-            upto=upto,
-            since=row.last_due or row.added_at,
-            due=due,
-            unmatched=unmatched(self._store, checkpoint, upto),
-        )
-
-    def _window_by_hand(self, name: str, now: datetime) -> Window:
-        self._configured(name)
-        row = self._store.get(views.RECEIVERS, name)
-        if row is None:
-            raise NotFound(f"receiver '{name}' was never adopted; start the daemon once, or `monitor run --once`")
-        upto = self._store.head().position
-        return self._window(row, derived_id("win", name, "by hand", str(row.upto), str(upto)), upto, now)
-
-    def _configured(self, name: str) -> Receiver:
-        book = self._timeline.current().book
-        receiver = book.receiver(name)
-        if receiver is None:
-            known = ", ".join(receiver.name for receiver in book.receivers)
-            raise NotFound(f"no receiver is called '{name}'; known: {known}")
-        return receiver
-
     def _append(
         self, receiver: Receiver, window: Window, now: datetime, version: int, *, actor: str = "monitor"
     ) -> str | None:
@@ -245,7 +227,7 @@ class Notifier:
             window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
             due=window.due, unmatched=window.unmatched,
         )  # fmt: skip
-        composed = self._composed(receiver, window, now)
+        composed = self._compose.composed(receiver, window, now)
         stream = f"receiver/{receiver.name}"
         events = [ev.NewEvent(stream=stream, event=closed, dedupe=f"window:{window.window_id}", actor=actor)]
         if composed is not None:
@@ -261,17 +243,6 @@ class Notifier:
         )  # fmt: skip
         return composed.digest_id
 
-    def _composed(self, receiver: Receiver, window: Window, now: datetime) -> ev.DigestComposed | None:
-        digest = self._gather.compose(window)
-        if digest.empty and not receiver.always:
-            return None
-        content, content_hash = digests.encode(digest)
-        return ev.DigestComposed(
-            digest_id=digest.digest_id, window_id=window.window_id, receiver=window.receiver, upto=window.upto,
-            composed_at=now, content=content, content_hash=content_hash,
-            deliveries=deliveries.plan(digest.digest_id, receiver),
-        )  # fmt: skip
-
     def _resume(self, now: datetime) -> None:
         """Compose what a window lacks its digest for: closed, and then the program died or the log was cut there."""
         if self._resumed:
@@ -281,23 +252,11 @@ class Notifier:
             if known is None or known.digest_id is not None:
                 continue
             receiver = self._timeline.at(known.upto).book.receiver(row.receiver)
-            composed = self._composed(receiver, self._window_of(known), now) if receiver else None
+            composed = self._compose.composed(receiver, self._compose.window_then(known), now) if receiver else None
             if composed is not None:
                 event = _digest_event(f"receiver/{row.receiver}", composed, "monitor")
                 self._store.append(Commit(events=(event,)))
         self._resumed = True
-
-    def _window_of(self, row: views.WindowRow) -> Window:
-        """The window as it was when it closed."""
-        before: views.ReceiverRow | None = None
-        for recorded in self._store.read(stream=f"receiver/{row.receiver}", upto=row.position - 1):
-            if recorded.event is not None and row.receiver in views.RECEIVERS.keys(recorded.event, recorded.position):
-                before = views.RECEIVERS.fold(before, recorded, row.receiver)
-        assert before is not None, "a window's receiver was added before it"
-        return Window(
-            window_id=row.window_id, receiver=row.receiver, after=row.after, upto=row.upto,
-            since=before.last_due or before.added_at, due=row.due, unmatched=row.unmatched,
-        )  # fmt: skip
 
 
 @dataclass
@@ -313,69 +272,3 @@ class _Pending:
 
 def _digest_event(stream: str, composed: ev.DigestComposed, actor: str) -> ev.NewEvent:
     return ev.NewEvent(stream=stream, event=composed, dedupe=f"digest:{composed.digest_id}", actor=actor)
-
-
-_FROM = {
-    "retry": ("failed", "held", "pending"),
-    "release": ("held",),
-    "discard": ("failed", "held", "pending"),
-}
-
-
-def change_deliveries(
-    store: EventStore, action: str, ids: Collection[str], *, everything: bool = False, actor: str = "monitor"
-) -> list[str]:
-    """Retry, release or discard deliveries, by id or all that the action fits; returns the ids changed.
-
-    `retry`: failed, held and waiting ones go out at the next look. `release`: held ones; with `everything` also the
-    outbox that a restore held. `discard`: they never go out. Raises `NotFound`, and `UsageError` where one is in
-    another state; then nothing is changed.
-    """
-    states = _FROM.get(action)
-    if states is None:
-        raise UsageError(f"'{action}' is not one of {', '.join(_FROM)}")
-    if everything and ids:
-        raise UsageError("give ids or --all, not both")
-    if not everything and not ids:
-        raise UsageError(f"which deliveries? give ids, or --all to {action} every one that is {' or '.join(states)}")
-    rows = _all_of(store, action, states) if everything else [_one_of(store, action, states, id_) for id_ in ids]
-    events: list[ev.NewEvent] = []
-    released: set[str] = set()
-    for row in rows:
-        change: ev.Event = ev.DeliveryReleased(delivery_id=row.delivery_id)
-        if action == "discard":
-            change = ev.DeliveryDiscarded(delivery_id=row.delivery_id)
-        elif row.receiver not in released:
-            released.add(row.receiver)
-            events += _release_receiver(store, row.receiver, actor)
-        events.append(ev.NewEvent(stream=f"delivery/{row.delivery_id}", event=change, actor=actor))
-    outbox = store.get(views.OUTBOX, views.CURRENT)
-    if action == "release" and everything and outbox is not None and outbox.held:
-        events.append(ev.NewEvent(stream="system", event=ev.OutboxReleased(), actor=actor))
-    if events:
-        store.append(Commit(events=tuple(events)))
-    return [row.delivery_id for row in rows]
-
-
-def _all_of(store: EventStore, action: str, states: Collection[str]) -> list[views.DeliveryRow]:
-    # "all" never means those that go out by themselves anyway
-    wanted = [state for state in states if state != "pending"]
-    return [row for state in wanted for row in store.rows(views.DELIVERIES, facet=state)]
-
-
-def _one_of(store: EventStore, action: str, states: Collection[str], delivery_id: str) -> views.DeliveryRow:
-    row = store.get(views.DELIVERIES, delivery_id)
-    if row is None:
-        raise NotFound(f"no delivery has the id '{delivery_id}'; `monitor deliveries` lists them")
-    if row.state not in states:
-        raise UsageError(f"delivery '{delivery_id}' is {row.state}; {action} is for {' or '.join(states)} ones")
-    if row.in_flight:
-        raise UsageError(f"delivery '{delivery_id}' is being sent this moment; look again when that has ended")
-    return row
-
-
-def _release_receiver(store: EventStore, name: str, actor: str) -> list[ev.NewEvent]:
-    row = store.get(views.RECEIVERS, name)
-    if row is None or row.held is None:
-        return []
-    return [ev.NewEvent(stream=f"receiver/{name}", event=ev.ReceiverReleased(receiver=name), actor=actor)]

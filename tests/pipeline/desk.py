@@ -26,6 +26,7 @@ from monitor.core.routing import (
 )
 from monitor.core.stories import start_story
 from monitor.matching.model import Evidence, RuleMatch, Severity
+from monitor.pipeline.compose import Composer
 from monitor.pipeline.notify import Notifier
 from monitor.ports import Commit, EventStore, Message, Outcome
 from monitor.store.memory import MemoryStore
@@ -105,6 +106,7 @@ class Desk:
     def restart(self) -> None:
         """A new process over the same log."""
         self.notifier = Notifier(self.store, self.configure, self.connect, draw=ScriptedDraw([0.5]))
+        self.composer = Composer(self.store, self.configure)
 
     def adopt(self, configured: ReceiverBook) -> None:
         """Put a book into force, and say which receivers came and went."""

@@ -49,7 +49,7 @@ def digest(*stories: dict[str, Any], receiver: str = "file") -> Digest:
     desk = Desk(book(outbox(receiver)))
     for story in stories or ({"title": "A crane fell in the harbour", "url": "https://news.example.org/crane"},):
         desk.alert(**story)
-    return desk.notifier.preview(receiver, desk.clock())
+    return desk.composer.preview(receiver, desk.clock())
 
 
 def four_scripts(count: int) -> Digest:
