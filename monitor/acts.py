@@ -17,6 +17,8 @@ Act = Callable[[Monitor, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
 
 VERDICTS = ("relevant", "noise")
 MAX_NOTE = 4000
+SEND_SECONDS = 8.0
+"""How long a command waits for what it sent; the rest goes on by itself where a daemon runs."""
 
 
 async def perform(monitor: Monitor, act: str, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
@@ -71,12 +73,33 @@ async def deliveries(monitor: Monitor, args: Mapping[str, Any], actor: str) -> d
     return {"position": monitor.store.head().position, "changed": changed}
 
 
+async def send_digest(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Close a receiver's window now and put its digest on its way."""
+    await monitor.close_windows()
+    digest_id = await asyncio.to_thread(monitor.notifier.send_now, str(args["receiver"]), actor=actor)
+    await monitor.deliver()
+    await monitor.notifier.drained(SEND_SECONDS)
+    return {"position": monitor.store.head().position, "digest_id": digest_id}
+
+
+async def try_receiver(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Send a marked test message, past the log; an outcome for every address."""
+    await monitor.close_windows()
+    outcomes = await monitor.notifier.send_trial(str(args["receiver"]))
+    return {
+        "position": monitor.store.head().position,
+        "outcomes": [(recipient, outcome.state.value, outcome.detail) for recipient, outcome in outcomes],
+    }
+
+
 ACTS: Mapping[str, Act] = {
     "ingest": ingest,
     "ack": acknowledge,
     "verdict": verdict,
     "rebuild": rebuild,
     "deliveries": deliveries,
+    "digest send": send_digest,
+    "receivers test": try_receiver,
 }
 
 

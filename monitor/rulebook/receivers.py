@@ -62,18 +62,17 @@ def load_receivers(
     return (None if faults else book), faults
 
 
-def lint_receivers(book: ReceiverBook) -> tuple[str, ...]:
-    """What is legal but poor, in words."""
+def lint_receivers(path: str, book: ReceiverBook) -> list[Fault]:
+    """What is legal but poor."""
     found = []
     reached = {name for route in book.routes for name in route.to} | set(book.operator)
     for receiver in book.receivers:
+        who = f"receiver '{receiver.name}'"
         if isinstance(receiver.target, Webhook) and receiver.target.secret is None:
-            found.append(
-                f"receiver '{receiver.name}': no secret, so its peer cannot tell our messages from forged ones"
-            )
+            found.append(f"{who} has no secret: its peer cannot tell our messages from forged ones")
         if receiver.name not in reached:
-            found.append(f"receiver '{receiver.name}': no route leads to it, so it gets nothing")
-    return tuple(found)
+            found.append(f"no route leads to {who}, so it gets nothing")
+    return [Fault(path, 0, 0, message) for message in found]
 
 
 class _Loader:

@@ -202,3 +202,18 @@ def test_a_later_programs_content_with_more_keys_is_still_read():
     content = msgspec.json.decode(digests.encode(digests.trial_digest("desk", "w", START, "UTC", covered))[0])
     content["chart"] = {"new": True}
     assert digests.decode(msgspec.json.encode(content).decode()).receiver == "desk"
+
+
+def test_differences_are_named_by_their_place():
+    def content(**fields: Any) -> str:
+        digest = digests.trial_digest("desk", "w", START, "UTC", digests.coverage([], 0))
+        return digests.encode(msgspec.structs.replace(digest, **fields))[0]
+
+    assert digests.differences(content(), content()) == []
+    assert digests.differences(content(), content(position=9, new=())) == ["new (1 there, 0 here)", "position"]
+    blind = digests.coverage([source("a", "failing")], 0)
+    assert digests.differences(content(), content(coverage=blind)) == [
+        "coverage.failing (0 there, 1 here)",
+        "coverage.sources",
+    ]
+    assert digests.differences('{"a":1,"b":2}', '{"b":2,"a":1}') == ["the order or spelling of keys"]

@@ -266,7 +266,7 @@ def test_lint_names_the_unsigned_and_the_unreached():
           idle: {outbox: state/idle}
         routes: [{to: hook}]
         """
-    assert lint_receivers(book(text)) == (
-        "receiver 'hook': no secret, so its peer cannot tell our messages from forged ones",
-        "receiver 'idle': no route leads to it, so it gets nothing",
-    )
+    assert [fault.message for fault in lint_receivers(PATH, book(text))] == [
+        "receiver 'hook' has no secret: its peer cannot tell our messages from forged ones",
+        "no route leads to receiver 'idle', so it gets nothing",
+    ]
