@@ -11,6 +11,7 @@ from monitor.app import Monitor
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.errors import NotFound, UsageError
+from monitor.pipeline.ledger import change_deliveries
 from monitor.ports import Commit
 
 Act = Callable[[Monitor, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
@@ -31,7 +32,15 @@ async def perform(monitor: Monitor, act: str, args: Mapping[str, Any], actor: st
 
 async def ingest(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
     """Read the given documents and feeds once, or all sources, due or not; match what came."""
-    return await monitor.ingest([str(item) for item in args["items"]])
+    before = monitor.store.count(views.ALERTS)
+    report = await monitor.ingest([str(item) for item in args["items"]], actor)
+    return {
+        "position": monitor.store.head().position,
+        "observed": report.observed,
+        "revised": report.revised,
+        "alerts": monitor.store.count(views.ALERTS) - before,
+        "faults": list(report.faults),
+    }
 
 
 async def acknowledge(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
@@ -65,8 +74,6 @@ async def rebuild(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict
 
 async def deliveries(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
     """Retry, release or discard deliveries."""
-    from monitor.pipeline.notify import change_deliveries
-
     changed = await asyncio.to_thread(
         change_deliveries, monitor.store, args["action"], args["ids"], everything=args["all"], actor=actor
     )
@@ -74,21 +81,21 @@ async def deliveries(monitor: Monitor, args: Mapping[str, Any], actor: str) -> d
 
 
 async def send_digest(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
-    """Close a receiver's window now and put its digest on its way."""
+    """Close a receiver's window now, and send what it holds."""
+    await monitor.detect()
     await monitor.close_windows()
-    digest_id = await asyncio.to_thread(monitor.notifier.send_now, str(args["receiver"]), actor=actor)
-    await monitor.deliver()
-    await monitor.notifier.drained(SEND_SECONDS)
+    digest_id = await asyncio.to_thread(monitor.notifier.send_now, args["receiver"], actor=actor)
+    await monitor.send()
     return {"position": monitor.store.head().position, "digest_id": digest_id}
 
 
 async def try_receiver(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
     """Send a marked test message, past the log; an outcome for every address."""
     await monitor.close_windows()
-    outcomes = await monitor.notifier.send_trial(str(args["receiver"]))
+    outcomes = await monitor.notifier.send_trial(args["receiver"])
     return {
         "position": monitor.store.head().position,
-        "outcomes": [(recipient, outcome.state.value, outcome.detail) for recipient, outcome in outcomes],
+        "outcomes": [[recipient, outcome.state, outcome.detail] for recipient, outcome in outcomes],
     }
 
 

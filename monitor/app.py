@@ -8,7 +8,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from monitor.settings import Secrets, Settings
 if TYPE_CHECKING:
     from monitor.books import Books, Reloaded
     from monitor.pipeline.detect import Detector
-    from monitor.pipeline.ingest import Ingestor
+    from monitor.pipeline.ingest import Ingestor, Report
     from monitor.pipeline.notify import Notifier
     from monitor.receivers.email import SmtpServer
     from monitor.sources.addresses import Networks
@@ -150,6 +150,19 @@ class Monitor:
         if report.observed or report.revised:
             await self.detect()
 
+    async def ingest_folders(self) -> None:
+        """Look into the folders of documents now; match what came."""
+        report = await self._ingestor.ingest_folders()
+        if report.observed or report.revised:
+            await self.detect()
+
+    async def ingest(self, items: Sequence[str], actor: str) -> Report:
+        """Read what is given by hand, or all sources where nothing is; match what came."""
+        ingestor = self._ingestor
+        report = await (ingestor.ingest_given(items, actor) if items else ingestor.ingest_all())
+        await self.detect()
+        return report
+
     async def detect(self) -> None:
         """Match what is new in the log."""
         async with self._detecting:
@@ -163,15 +176,27 @@ class Monitor:
         """Put what is due to be sent on its way."""
         await self.notifier.deliver_due(self._clock())
 
+    async def send(self) -> None:
+        """Send what is due, and wait for it within reason."""
+        await self.deliver()
+        if not await self.notifier.drained(ONCE_SEND_SECONDS):
+            log.warning("some deliveries take long; they stay pending and are tried again by the next run")
+
     async def cycle(self, *, settle: bool) -> None:
         """Ingest all that is due, match, alert, send what is due. With `settle`, `group_wait` counts as elapsed."""
         await self.check_clock()
         await self.ingest_due(deadline=ONCE_INGEST_SECONDS)
         await self.detect()
         await self.close_windows(settle=settle)
-        await self.deliver()
-        if not await self.notifier.drained(ONCE_SEND_SECONDS):
-            log.warning("some deliveries take long; they stay pending and are tried again by the next run")
+        await self.send()
+
+    def summary(self) -> str:
+        """How it stands, in one line for a person."""
+        store = self.store
+        counts = f"{store.count(views.ENTRIES)} entries, {store.count(views.OPEN_ALERTS)} open alerts"
+        sent = f"{store.count(views.DELIVERIES, facet='delivered')} deliveries made"
+        waiting = f"{store.count(views.DELIVERIES, facet='pending')} pending"
+        return f"position {store.head().position}: {counts}, {sent}, {waiting}"
 
     async def seconds_to_next(self) -> float | None:
         """How long until something is due; None where nothing is in sight."""

@@ -14,7 +14,7 @@ from monitor.core.routing import DEFAULT_RECEIVERS, Configuration, ReceiverBook
 from monitor.errors import ConfigurationError, Fault
 from monitor.matching.book import RuleBook
 from monitor.matching.engine import Engine, compile_book
-from monitor.matching.examples import run_examples
+from monitor.matching.explain import run_examples
 from monitor.pipeline import adopt
 from monitor.ports import EventStore
 from monitor.receivers.render import TEMPLATE_VERSION
@@ -63,7 +63,7 @@ class Books:
             self.rules, _ = load_rules(current.files)
         adopted = self.store.get(views.CONFIGURATION, views.CURRENT)
         if adopted is not None and adopted.position:
-            self.receivers = _receivers_of(adopted.files, self.rules)[0] or DEFAULT_RECEIVERS
+            self.receivers = _receivers_of(adopted.files, None, self.settings.time_zone)[0] or DEFAULT_RECEIVERS
             self.sources = _load_sources(adopted.files)[0]
         reloaded = self.reload()
         if self.rules is None:
@@ -104,7 +104,7 @@ class Books:
         unread = {fault.path for fault in faults}
         current = self.store.get(views.CONFIGURATION, views.CURRENT)
         in_force = dict(current.files) if current else {}
-        receivers, wrong = _receivers_of(on_disk, self.rules)
+        receivers, wrong = _receivers_of(on_disk, self.rules, self.settings.time_zone)
         if receivers is not None and RECEIVERS_FILE not in unread:
             self.receivers = receivers
             _take(in_force, on_disk, RECEIVERS_FILE)
@@ -119,7 +119,9 @@ class Books:
         return Reloaded(adopted=said, faults=tuple(faults))
 
 
-def _receivers_of(texts: Mapping[str, str], rules: RuleBook | None) -> tuple[ReceiverBook | None, list[Fault]]:
+def _receivers_of(
+    texts: Mapping[str, str], rules: RuleBook | None, time_zone: str
+) -> tuple[ReceiverBook | None, list[Fault]]:
     text = texts.get(RECEIVERS_FILE)
     if text is None:
         return DEFAULT_RECEIVERS, []
@@ -127,8 +129,9 @@ def _receivers_of(texts: Mapping[str, str], rules: RuleBook | None) -> tuple[Rec
     book, faults = load_receivers(
         RECEIVERS_FILE,
         text,
-        themes={theme.id for theme in themes},
-        tags={tag for theme in themes for tag in theme.tags},
+        themes={theme.id for theme in themes} if rules else None,
+        tags={tag for theme in themes for tag in theme.tags} if rules else None,
+        time_zone=time_zone,
     )
     return (None if faults else book), faults
 
@@ -147,12 +150,13 @@ def configure(rules: views.BookRow | None, configuration: views.BookRow | None) 
     """What adopted texts mean: receivers, routes, and the themes with their tags."""
     book = load_rules(rules.files)[0] if rules else None
     texts = configuration.files if configuration else {}
+    time_zone = configuration.settings.get("time_zone", "UTC") if configuration else "UTC"
     return Configuration(
-        book=_receivers_of(texts, book)[0] or DEFAULT_RECEIVERS,
+        book=_receivers_of(texts, None, time_zone)[0] or DEFAULT_RECEIVERS,
         themes={theme.id: theme.tags for theme in book.themes} if book else {},
         rules_revision=rules.revision if rules else "",
         revision=configuration.revision if configuration else "",
-        time_zone=configuration.settings.get("time_zone", "UTC") if configuration else "UTC",
+        time_zone=time_zone,
     )
 
 

@@ -43,7 +43,8 @@ def ingest(
     answer = hand_over("ingest", {"items": [acts.absolute(item) for item in items]})
     for line in answer["faults"]:
         print(f"monitor: {output.clean(line)}", file=sys.stderr)
-    print(f"{answer['entries']} new or revised entries, {answer['alerts']} alerts, position {answer['position']}")
+    entries = f"{answer['observed']} new and {answer['revised']} revised entries"
+    print(f"{entries}, {answer['alerts']} new alerts, position {answer['position']}")
     return 1 if items and answer["faults"] else 0
 
 

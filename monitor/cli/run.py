@@ -40,6 +40,5 @@ async def _run(settings: Settings, *, once: bool, until_idle: bool) -> int:
         else:
             await daemon.Daemon(monitor).run()
         if once or until_idle:
-            for line in await monitor.summary():
-                print(line, file=sys.stderr)
+            print(monitor.summary(), file=sys.stderr)
     return 0
