@@ -29,8 +29,9 @@ _HEADER = Struct(">QQIqqIIIII")
 class StoredEvent(NamedTuple):
     """One row of the log, column by column.
 
-    `recorded_at` is in microseconds since 1970 (UTC); `dedupe` the first 16 bytes of the key's SHA-256. While the
-    body is there `commitment` is None (it follows from salt and body); after erasure salt and body are.
+    `event_id` is None where the writer gave none: it then follows from the hash. `dedupe` is the first 16 bytes of the
+    key's SHA-256, `recorded_at` in microseconds since 1970 (UTC). While the body is there `commitment` is None (it
+    follows from salt and body); after erasure salt and body are.
     """
 
     position: int
@@ -38,7 +39,7 @@ class StoredEvent(NamedTuple):
     version: int
     type: str
     schema_version: int
-    event_id: str
+    event_id: str | None
     dedupe: bytes | None
     recorded_at: int
     causation: int | None
@@ -85,7 +86,7 @@ def link(
     version: int,
     type_name: str,
     schema: int,
-    event_id: str,
+    event_id: str | None,
     dedupe: bytes | None,
     recorded_at: int,
     causation: int | None,
@@ -93,11 +94,13 @@ def link(
     commitment: bytes,
 ) -> bytes:
     """The 32-byte hash of an event that follows `previous`. All lengths stand first, so no two headers share bytes."""
-    texts = (stream.encode(), type_name.encode(), event_id.encode(), dedupe or b"", actor.encode())
+    name, kind, who = stream.encode(), type_name.encode(), actor.encode()
+    given, key = b"" if event_id is None else event_id.encode(), dedupe or b""
     fixed = _HEADER.pack(
-        position, version, schema, recorded_at, _NO_CAUSATION if causation is None else causation, *map(len, texts)
-    )
-    return sha256(b"".join((previous, fixed, *texts, commitment))).digest()
+        position, version, schema, recorded_at, _NO_CAUSATION if causation is None else causation,
+        len(name), len(kind), len(given), len(key), len(who),
+    )  # fmt: skip
+    return sha256(b"".join((previous, fixed, name, kind, given, key, who, commitment))).digest()
 
 
 def relink(previous: bytes, row: StoredEvent) -> bytes | None:
@@ -113,14 +116,12 @@ def relink(previous: bytes, row: StoredEvent) -> bytes | None:
     return link(previous, *row[:10], commitment)
 
 
-def event_id_at(milliseconds: int, chance: bytes) -> str:
-    """A UUIDv7 from a wall-clock instant and ten random bytes: ids of one time lie together in their index."""
-    head = (milliseconds & 0xFFFF_FFFF_FFFF).to_bytes(6, "big")
-    raw = bytearray(head + chance)
-    raw[6] = (raw[6] & 0x0F) | 0x70
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def event_id_of(row_hash: str) -> str:
+    """The id of an event whose writer gave none: a UUID (version 8) of the first bytes of its hash, given in hex.
+
+    The hash covers a random salt, so nobody else has it; and no index has to keep it.
+    """
+    return f"{row_hash[:8]}-{row_hash[8:12]}-8{row_hash[13:16]}-a{row_hash[17:20]}-{row_hash[20:32]}"
 
 
 Entropy = Callable[[int], bytes]

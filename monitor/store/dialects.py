@@ -54,7 +54,7 @@ class Database(ABC):
         """Held by who opens or rebuilds views, against other threads and (PostgreSQL) processes."""
 
     @abstractmethod
-    def insert_events(self, connection: Connection, rows: Sequence[StoredEvent]) -> None: ...
+    def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None: ...
 
     @abstractmethod
     def explain(self, error: Exception, doing: str) -> MonitorError:
@@ -199,7 +199,7 @@ class Sqlite(Database):
         with self._rebuilding:
             yield
 
-    def insert_events(self, connection: Connection, rows: Sequence[StoredEvent]) -> None:
+    def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         self.execute(connection, _INSERT_EVENT, rows)
 
     def roll_back(self, connection: Connection) -> None:
@@ -291,7 +291,7 @@ class Postgres(Database):
             finally:
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
 
-    def insert_events(self, connection: Connection, rows: Sequence[StoredEvent]) -> None:
+    def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         self.execute(connection, _INSERT_EVENT, rows)
 
     def scrub(self, connection: Connection) -> None:

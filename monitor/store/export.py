@@ -8,7 +8,7 @@ import msgspec
 
 from monitor.errors import ChainBroken, MonitorError, StoreError
 from monitor.ports import Head
-from monitor.store.chain import GENESIS, StoredEvent, instant, relink
+from monitor.store.chain import GENESIS, StoredEvent, event_id_of, instant, relink
 from monitor.store.fold import recorded
 from monitor.store.kept import KeptLog
 
@@ -35,10 +35,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
     type: str
     schema: int
-    event_id: str
     recorded_at: int
     actor: str
     hash: str
+    event_id: str | None = None
     dedupe: str | None = None
     causation: int | None = None
     salt: str | None = None
@@ -86,7 +86,8 @@ def export_cloudevents(store: KeptLog, *, source: str = "/theme-monitor") -> Ite
     for row in store.stored():
         yield _encode(
             CloudEvent(
-                id=row.event_id, source=source, type=f"theme-monitor.{row.type}.v{row.schema_version}",
+                id=row.event_id or event_id_of(row.hash.hex()), source=source,
+                type=f"theme-monitor.{row.type}.v{row.schema_version}",
                 subject=row.stream, time=instant(row.recorded_at).isoformat().replace("+00:00", "Z"),
                 position=row.position, streamversion=row.version, schemaversion=row.schema_version, actor=row.actor,
                 chainhash=row.hash.hex(), causation=row.causation,

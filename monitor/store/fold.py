@@ -11,7 +11,7 @@ from monitor.core import codec
 from monitor.core.events import Recorded
 from monitor.core.views import View
 from monitor.errors import ChainBroken, NotFound, StoreError
-from monitor.store.chain import StoredEvent, instant
+from monitor.store.chain import StoredEvent, event_id_of, instant
 
 AnyView = View[Any]
 
@@ -70,10 +70,11 @@ def recorded(row: StoredEvent) -> Recorded:
             raise ChainBroken(
                 row.position, f"the body of {row.type} cannot be read: {error}; run `monitor verify`"
             ) from error
+    row_hash = row.hash.hex()
     return Recorded(
         position=row.position, stream=row.stream, version=row.version, type=row.type, schema=row.schema_version,
-        event_id=row.event_id, recorded_at=instant(row.recorded_at), causation=row.causation, actor=row.actor,
-        event=event, hash=row.hash.hex(),
+        event_id=row.event_id or event_id_of(row_hash), recorded_at=instant(row.recorded_at), causation=row.causation,
+        actor=row.actor, event=event, hash=row_hash,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
@@ -47,10 +48,11 @@ def live(store: SqlStore, connection: Connection, revision: int) -> Live:
 def settle(store: SqlStore) -> None:
     """At open: drop what an interrupted rebuild or an older program left, and fold what is not served as needed."""
     with store.database.exclusive("opening"):
-        missing = store.write(lambda connection: _sort_out(store, connection), "opening")
+        missing, dropped = store.write(lambda connection: _sort_out(store, connection), "opening")
         if missing:
             _rebuild(store, missing)
-    _sweep_later(store)
+    if missing or dropped:
+        _sweep_later(store)
 
 
 def rebuild(
@@ -66,7 +68,8 @@ def rebuild(
     _sweep_later(store)
 
 
-def _sort_out(store: SqlStore, connection: Connection) -> list[AnyView]:
+def _sort_out(store: SqlStore, connection: Connection) -> tuple[list[AnyView], bool]:
+    """Which views have to be folded, and whether there are rows to sweep."""
     head = store.locked_head(connection)
     execute = store.database.execute
     connection.exec_driver_sql("UPDATE generations SET state = 'dropped' WHERE state = 'building'")
@@ -77,10 +80,11 @@ def _sort_out(store: SqlStore, connection: Connection) -> list[AnyView]:
     missing = [view for view in store.views if serving.get(view.name, (None,))[0] != view.version]
     if missing and not head.position:
         _switch(store, connection, _begin(store, connection, missing))
-        return []
+        return [], False
     if gone:
         _bump(store, connection, head)
-    return missing
+    dropped = store.database.fetch(connection, "SELECT count(*) FROM generations WHERE state = 'dropped'")
+    return missing, bool(dropped[0][0])
 
 
 def _rebuild(
@@ -188,13 +192,13 @@ def sweep(store: SqlStore) -> None:
 
 
 def _sweep_later(store: SqlStore) -> None:
-    """Delete them piece by piece, behind whatever is queued."""
+    """Delete them in the background, a piece at a time between the appends."""
 
-    def some(connection: Connection) -> None:
-        if _sweep_some(store, connection):
-            store.write_later(some)
+    def run() -> None:
+        with suppress(MonitorError):  # closed, or out of order: the next open goes on with it
+            sweep(store)
 
-    store.write_later(some)
+    Thread(target=run, name="monitor-store-sweep", daemon=True).start()
 
 
 def _sweep_some(store: SqlStore, connection: Connection) -> bool:

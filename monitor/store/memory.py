@@ -63,7 +63,7 @@ class MemoryStore:
     # --- writing
 
     def append(self, commit: Commit) -> tuple[Appended, ...]:
-        drafts = draft_all(commit.events, self._clock(), self._entropy)
+        drafts = draft_all(commit.events, self._entropy)
         with self._lock:
             return self._append(commit, drafts)
 
@@ -78,7 +78,7 @@ class MemoryStore:
         # Nothing below this line can fail.
         self._head = batch.head
         for row in batch.rows:
-            self._remember(row)
+            self._remember(StoredEvent._make(row))
         self._known.checkpoints.update(batch.checkpoints)
         for view, rows in changed:
             self._kept[view.name].apply(rows)
@@ -93,7 +93,7 @@ class MemoryStore:
         mine = self._known
         return Known(
             {d.dedupe: mine.dedupes[d.dedupe] for d in drafts if d.dedupe is not None and d.dedupe in mine.dedupes},
-            {d.event_id: mine.event_ids[d.event_id] for d in drafts if d.event_id in mine.event_ids},
+            {d.event_id: mine.event_ids[d.event_id] for d in drafts if d.event_id and d.event_id in mine.event_ids},
             {stream: len(self._streams[stream]) for stream in streams if stream in self._streams},
             dict(mine.checkpoints),
         )
@@ -101,7 +101,8 @@ class MemoryStore:
     def _remember(self, row: StoredEvent) -> None:
         self._events.append(row)
         self._streams.setdefault(row.stream, []).append(row.position)
-        self._known.event_ids[row.event_id] = Used(row.position, row.stream, row.type)
+        if row.event_id is not None:
+            self._known.event_ids[row.event_id] = Used(row.position, row.stream, row.type)
         if row.dedupe is not None:
             self._known.dedupes[row.dedupe] = row.position
 

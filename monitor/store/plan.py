@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -23,25 +23,21 @@ from monitor.store.chain import (
     StoredEvent,
     commit_to,
     dedupe_key,
-    event_id_at,
+    event_id_of,
     instant,
     link,
     relink,
 )
 from monitor.store.fold import recorded
 
-_CHANCE = SALT_BYTES + 10
 
-
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event ready to be stored, still without a place. `event` is what its bytes say, not what the caller held."""
 
     stream: str
     type: str
     schema: int
-    event_id: str
-    id_given: bool
+    event_id: str | None
     dedupe: bytes | None
     causation: int | None
     actor: str
@@ -51,41 +47,31 @@ class Draft:
     event: Event
 
 
-def draft_all(events: Sequence[NewEvent], now: datetime, entropy: Entropy) -> tuple[Draft, ...]:
+def draft_all(events: Sequence[NewEvent], entropy: Entropy) -> tuple[Draft, ...]:
     """Encode and check. Raises `StoreError` for what could be written but never read back."""
-    if not events:
-        return ()
-    chance = entropy(_CHANCE * len(events))
-    milliseconds = int(now.timestamp() * 1000)
-    return tuple(
-        _draft(new, milliseconds, chance[at : at + _CHANCE])
-        for new, at in zip(events, range(0, len(chance), _CHANCE), strict=True)
-    )
+    chance = entropy(SALT_BYTES * len(events)) if events else b""
+    return tuple([_draft(new, chance[at * SALT_BYTES : at * SALT_BYTES + SALT_BYTES]) for at, new in enumerate(events)])
 
 
-def _draft(new: NewEvent, milliseconds: int, chance: bytes) -> Draft:
-    type_name = type(new.event).__name__
-    schema = new.event.schema
-    event_id = new.event_id or event_id_at(milliseconds, chance[SALT_BYTES:])
+def _draft(new: NewEvent, salt: bytes) -> Draft:
+    type_name, schema, dedupe = type(new.event).__name__, new.event.schema, new.dedupe
     try:
         body = codec.encode(new.event)
         # Folding what was decoded, never what the caller holds, makes a live view equal to a later replay; and an
         # event that cannot be read back would stop every reader for ever.
         event = codec.decode(type_name, schema, body)
-        plain = f"{new.stream}{event_id}{new.actor}".encode()
+        plain = f"{new.stream}{new.event_id}{new.actor}".encode()
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise StoreError(f"stream '{new.stream!a}': {type_name} cannot be stored: {error}") from error
-    if b"\0" in plain or not new.stream:
-        raise StoreError(f"stream {new.stream!a}: stream, event id and actor must be non-empty and hold no NUL")
-    salt = chance[:SALT_BYTES]
+    if b"\0" in plain or not new.stream or new.event_id == "":
+        raise StoreError(f"stream {new.stream!a}: stream, event id and actor must hold something and no NUL")
     return Draft(
-        new.stream, type_name, schema, event_id, new.event_id is not None,
-        None if new.dedupe is None else dedupe_key(new.dedupe), new.causation, new.actor, salt, body,
-        commit_to(salt, body), event,
+        new.stream, type_name, schema, new.event_id, None if dedupe is None else dedupe_key(dedupe), new.causation,
+        new.actor, salt, body, commit_to(salt, body), event,
     )  # fmt: skip
 
 
-class Used(msgspec.Struct, frozen=True):
+class Used(msgspec.Struct, frozen=True, gc=False):
     """Where an event id stands already."""
 
     position: int
@@ -107,26 +93,30 @@ class Known:
 class Batch:
     """Commits gathered into one transaction, one after the other; a refused one leaves no trace.
 
-    `rows`, `recorded`, `checkpoints`, `polls` (None: forget) and `head` are what the transaction has to write.
+    `rows` (each as `StoredEvent`, but a plain tuple, which sqlite3 binds in half the time), `recorded`, `checkpoints`,
+    `polls` (None: forget) and `head` are what the transaction has to write.
     """
 
     head: LogHead
     known: Known
     recorded_at: int
-    rows: list[StoredEvent] = field(default_factory=list)
+    fold: bool = True
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
     checkpoints: dict[str, int] = field(default_factory=dict)
     polls: dict[str, PollState | None] = field(default_factory=dict)
 
     def place(self, commit: Commit, drafts: Sequence[Draft]) -> tuple[Appended, ...]:
         """Give every event its place. Raises `WrongVersion` and `IdempotencyConflict` before anything is changed."""
-        fates, fresh = self._fates(drafts)
+        fates, fresh, ids, dedupes = self._fates(drafts)
         retry = bool(fates) and not fresh
         if not retry:
             self._check_versions(commit.expected)
         moved = self._check_checkpoint(commit.checkpoint, lenient=not fresh)
         if fresh:
             self._extend(fresh)
+            self.known.event_ids.update(ids)
+            self.known.dedupes.update(dedupes)
         if moved:
             self.known.checkpoints[moved[0]] = self.checkpoints[moved[0]] = moved[1]
         self.polls.update((poll.source_id, poll) for poll in commit.polls)
@@ -143,39 +133,42 @@ class Batch:
                 raise ChainBroken(row.position, f"version {row.version} of '{row.stream}', expected {version}")
             if relink(self.head.hash, row) != row.hash:
                 raise ChainBroken(row.position, "hash does not fit what it covers")
-            self.rows.append(row)
-            self.recorded.append(recorded(row))
+            self.rows.append(tuple(row))
+            if self.fold:
+                self.recorded.append(recorded(row))
             self.known.versions[row.stream] = version
             self.head = self.head._replace(position=row.position, hash=row.hash)
         self.checkpoints.update(
             (name, position) for name, position in checkpoints.items() if position > self.known.checkpoints.get(name, 0)
         )
 
-    def _fates(self, drafts: Sequence[Draft]) -> tuple[list[Appended], list[Draft]]:
+    def _fates(self, drafts: Sequence[Draft]) -> tuple[list[Appended], list[Draft], dict[str, Used], dict[bytes, int]]:
         fates: list[Appended] = []
         fresh: list[Draft] = []
         ids: dict[str, Used] = {}
         dedupes: dict[bytes, int] = {}
+        position = self.head.position
         for draft in drafts:
-            used = self.known.event_ids.get(draft.event_id) or ids.get(draft.event_id)
-            if used is not None:
-                if (used.stream, used.type) != (draft.stream, draft.type):
-                    raise IdempotencyConflict(draft.event_id, used.position)
-                # An id that we drew ourselves stands there only if our own commit went through unheard.
-                fates.append(Appended(used.position, draft.id_given))
-                continue
+            if draft.event_id is not None:
+                used = self.known.event_ids.get(draft.event_id) or ids.get(draft.event_id)
+                if used is not None:
+                    if (used.stream, used.type) != (draft.stream, draft.type):
+                        raise IdempotencyConflict(draft.event_id, used.position)
+                    fates.append(Appended(used.position, True))
+                    continue
             if draft.dedupe is not None:
                 place = self.known.dedupes.get(draft.dedupe) or dedupes.get(draft.dedupe)
                 if place is not None:
                     fates.append(Appended(place, True))
                     continue
+            position += 1
             fresh.append(draft)
-            position = self.head.position + len(fresh)
             fates.append(Appended(position, False))
-            ids[draft.event_id] = Used(position, draft.stream, draft.type)
+            if draft.event_id is not None:
+                ids[draft.event_id] = Used(position, draft.stream, draft.type)
             if draft.dedupe is not None:
                 dedupes[draft.dedupe] = position
-        return fates, fresh
+        return fates, fresh, ids, dedupes
 
     def _check_versions(self, expected: Mapping[str, int]) -> None:
         for stream, version in expected.items():
@@ -196,28 +189,27 @@ class Batch:
 
     def _extend(self, fresh: Iterable[Draft]) -> None:
         position, previous = self.head.position, self.head.hash
-        versions, at = self.known.versions, instant(self.recorded_at)
+        versions, recorded_at, at = self.known.versions, self.recorded_at, instant(self.recorded_at)
         for draft in fresh:
             position += 1
             version = versions[draft.stream] = versions.get(draft.stream, 0) + 1
             previous = link(
                 previous, position, draft.stream, version, draft.type, draft.schema, draft.event_id, draft.dedupe,
-                self.recorded_at, draft.causation, draft.actor, draft.commitment,
+                recorded_at, draft.causation, draft.actor, draft.commitment,
             )  # fmt: skip
             self.rows.append(
-                StoredEvent(
+                (
                     position, draft.stream, version, draft.type, draft.schema, draft.event_id, draft.dedupe,
-                    self.recorded_at, draft.causation, draft.actor, draft.salt, draft.body, None, previous,
+                    recorded_at, draft.causation, draft.actor, draft.salt, draft.body, None, previous,
                 )
             )  # fmt: skip
-            self.recorded.append(
-                Recorded(
-                    position=position, stream=draft.stream, version=version, type=draft.type, schema=draft.schema,
-                    event_id=draft.event_id, recorded_at=at, causation=draft.causation, actor=draft.actor,
-                    event=draft.event, hash=previous.hex(),
-                )
-            )  # fmt: skip
-            self.known.event_ids[draft.event_id] = Used(position, draft.stream, draft.type)
-            if draft.dedupe is not None:
-                self.known.dedupes[draft.dedupe] = position
+            if self.fold:
+                row_hash = previous.hex()
+                self.recorded.append(
+                    Recorded(
+                        position=position, stream=draft.stream, version=version, type=draft.type, schema=draft.schema,
+                        event_id=draft.event_id or event_id_of(row_hash), recorded_at=at, causation=draft.causation,
+                        actor=draft.actor, event=draft.event, hash=row_hash,
+                    )
+                )  # fmt: skip
         self.head = self.head._replace(position=position, hash=previous)

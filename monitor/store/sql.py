@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -27,6 +27,13 @@ T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 
 
+class _Tried(NamedTuple):
+    """What a transaction wrote, and what it is to each of its works."""
+
+    batch: Batch
+    outcomes: list[tuple[tuple[Appended, ...] | None, MonitorError | None]]
+
+
 class SqlStore(SqlReader):
     """A `ports.EventStore` in a database. Open it with `monitor.store.open_store`."""
 
@@ -45,7 +52,7 @@ class SqlStore(SqlReader):
                     schema.check(self.database, connection)
                 return
             schema.prepare(self.database, self._connected())
-            self._writer = Writer(self._commit_group, self._disconnect)
+            self._writer = Writer(self._commit_group)
             generations.settle(self)
         except BaseException as error:
             self.close()
@@ -54,14 +61,14 @@ class SqlStore(SqlReader):
             raise
 
     def close(self) -> None:
-        """Finish what is queued and let go of the database."""
+        """Finish what is being written and let go of the database."""
         self.database.close()  # before the writer: on SQLite the last connection to close checkpoints, if it can write
         if self._writer is None:
             self._disconnect()
         else:
-            self._writer.close()
+            self._writer.close(self._disconnect)
 
-    # --- the writing connection; only the writer's thread touches it once the store is open
+    # --- the writing connection; once the store is open, only who has the writer's turn touches it
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -75,7 +82,7 @@ class SqlStore(SqlReader):
                 connection.close()
 
     def write(self, job: Callable[[Connection], T], doing: str) -> T:
-        """Run `job` in a transaction of its own on the writing thread."""
+        """Run `job` in a transaction of its own, when nobody else writes."""
 
         def run() -> T:
             try:
@@ -89,10 +96,6 @@ class SqlStore(SqlReader):
         if self._writer is None:
             raise StoreError(f"{self.database.place}: opened for reading only; nothing was done")
         return self._writer
-
-    def write_later(self, job: Callable[[Connection], Any]) -> None:
-        """As `write`, when what is queued is done; nobody waits, and a failure is for the next one to mend."""
-        self._to_write().later(lambda: self._transact(job))
 
     def _transact(self, job: Callable[[Connection], T]) -> T:
         connection = self._begun()
@@ -129,54 +132,58 @@ class SqlStore(SqlReader):
     # --- appending
 
     def append(self, commit: Commit) -> tuple[Appended, ...]:
-        return self._to_write().append(commit, draft_all(commit.events, self._clock(), self._entropy))
+        return self._to_write().append(commit, draft_all(commit.events, self._entropy))
 
     def _commit_group(self, works: Sequence[Work]) -> None:
+        tried: list[_Tried] = []
+
+        def run(connection: Connection) -> _Tried:
+            tried.append(self._append(connection, works, tried[-1] if tried else None))
+            return tried[-1]
+
         try:
-            results = self._try_twice(works)
+            try:
+                done = self._transact(run)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                done = self._transact(run)  # the line went dead; COMMIT may have gone through unheard
         except SQLAlchemyError as error:
             self._refuse(works, self.database.explain(error, "appending"), error)
         except Exception as error:
             self._refuse(works, error, None)
         else:
-            for work, result in zip(works, results, strict=True):
-                if isinstance(result, MonitorError):
-                    work.done.set_exception(result)
-                else:
-                    work.done.set_result(result)
+            for work, (placed, refusal) in zip(works, done.outcomes, strict=True):
+                work.placed, work.error = placed, refusal
 
     def _refuse(self, works: Sequence[Work], error: Exception, cause: Exception | None) -> None:
         error.__cause__ = cause or error.__cause__
-        if len(works) == 1 or not isinstance(error, StoreError):
-            for work in works:
-                work.done.set_exception(error)
-            return
-        for work in works:  # one commit's fault must not fail the others
-            self._commit_group([work])
+        alone = len(works) == 1
+        for work in works:
+            if alone or not isinstance(error, StoreError):
+                work.error = error
+            else:
+                self._commit_group([work])  # one commit's fault must not fail the others
 
-    def _try_twice(self, works: Sequence[Work]) -> list[tuple[Appended, ...] | MonitorError]:
-        try:
-            return self._transact(lambda connection: self._append(connection, works, again=False))
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        # The line went dead; COMMIT may have gone through. Our own event ids tell.
-        return self._transact(lambda connection: self._append(connection, works, again=True))
-
-    def _append(
-        self, connection: Connection, works: Sequence[Work], *, again: bool
-    ) -> list[tuple[Appended, ...] | MonitorError]:
+    def _append(self, connection: Connection, works: Sequence[Work], before: _Tried | None) -> _Tried:
         head = self._head_to_extend(connection)
-        known = self._known(connection, works, again=again)
-        batch = Batch(head, known, microseconds(self._clock()))
-        results: list[tuple[Appended, ...] | MonitorError] = []
+        if before is not None and self._landed(connection, before.batch):
+            return before
+        batch = Batch(head, self._known(connection, works), microseconds(self._clock()), fold=bool(self.views))
+        outcomes: list[tuple[tuple[Appended, ...] | None, MonitorError | None]] = []
         for work in works:
             try:
-                results.append(batch.place(work.commit, work.drafts))
+                outcomes.append((batch.place(work.commit, work.drafts), None))
             except MonitorError as error:
-                results.append(error)
+                outcomes.append((None, error))
         self._write(connection, batch)
-        return results
+        return _Tried(batch, outcomes)
+
+    def _landed(self, connection: Connection, batch: Batch) -> bool:
+        """Whether a batch is stored: its first hash covers our own salt, so nobody else can have written it."""
+        first = batch.rows[0] if batch.rows else None
+        statement = "SELECT hash FROM events WHERE position = ?"
+        return first is not None and self.database.fetch(connection, statement, first[:1]) == [first[-1:]]
 
     def locked_head(self, connection: Connection) -> LogHead:
         """The log's end, held until the transaction ends."""
@@ -208,11 +215,11 @@ class SqlStore(SqlReader):
         )
         self._write_polls(connection, batch.polls)
 
-    def _known(self, connection: Connection, works: Sequence[Work], *, again: bool) -> Known:
+    def _known(self, connection: Connection, works: Sequence[Work]) -> Known:
         fetch_in = self.database.fetch_in
         drafts = [draft for work in works for draft in work.drafts]
         dedupes = list({draft.dedupe for draft in drafts if draft.dedupe is not None})
-        ids = list({draft.event_id for draft in drafts if draft.id_given or again})
+        ids = list({draft.event_id for draft in drafts if draft.event_id is not None})
         streams = list({draft.stream for draft in drafts}.union(*(work.commit.expected for work in works)))
         names = list({work.commit.checkpoint[0] for work in works if work.commit.checkpoint})
         return Known(
@@ -346,7 +353,7 @@ class SqlStore(SqlReader):
                 [(commit_to(row.salt, row.body), row.position) for row in rows if row.salt and row.body],
             )
             events = [erasure(row.position, reason, actor) for row in rows if row.body is not None]
-            drafts = draft_all(events, self._clock(), self._entropy)
+            drafts = draft_all(events, self._entropy)
             batch = Batch(head, Known(versions=self._versions(connection, [SYSTEM])), microseconds(self._clock()))
             batch.place(Commit(), drafts)
             self._write(connection, batch)

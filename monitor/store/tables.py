@@ -13,9 +13,10 @@ from sqlalchemy.dialects import postgresql
 from sqlmodel import Field, SQLModel
 
 
-def _text(name: str, **options: Any) -> Column[str]:
+def _text(name: str, *, nullable: bool = False, **options: Any) -> Column[str]:
     # Bytes decide equality and order, as in Python and SQLite; a server's language must not.
-    return Column(name, Text().with_variant(postgresql.TEXT(collation="C"), "postgresql"), nullable=False, **options)
+    kind = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+    return Column(name, kind, nullable=nullable, **options)
 
 
 def _number(name: str, *, nullable: bool = False, **options: Any) -> Column[int]:
@@ -27,20 +28,19 @@ def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
 
 
+def _partial(name: str, *columns_and_where: str, unique: bool = True) -> Index:
+    *columns, where = columns_and_where
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class EventTable(SQLModel, table=True):
     """The log. See `chain.StoredEvent` for what the columns hold."""
 
     __tablename__ = "events"
     __table_args__ = (
         Index("events_stream_version", "stream", "version", unique=True),
-        Index("events_event_id", "event_id", unique=True),
-        Index(
-            "events_dedupe",
-            "dedupe",
-            unique=True,
-            sqlite_where=text("dedupe IS NOT NULL"),
-            postgresql_where=text("dedupe IS NOT NULL"),
-        ),
+        _partial("events_event_id", "event_id", "event_id IS NOT NULL"),
+        _partial("events_dedupe", "dedupe", "dedupe IS NOT NULL"),
     )
 
     position: int = Field(sa_column=_number("position", primary_key=True, autoincrement=False))
@@ -48,7 +48,7 @@ class EventTable(SQLModel, table=True):
     version: int = Field(sa_column=_number("version"))
     type: str = Field(sa_column=_text("type"))
     schema_version: int = Field(sa_column=Column("schema_version", Integer, nullable=False))
-    event_id: str = Field(sa_column=_text("event_id"))
+    event_id: str | None = Field(sa_column=_text("event_id", nullable=True))
     dedupe: bytes | None = Field(sa_column=_bytes("dedupe", nullable=True))
     recorded_at: int = Field(sa_column=_number("recorded_at"))
     causation: int | None = Field(sa_column=_number("causation", nullable=True))
@@ -85,15 +85,7 @@ class GenerationTable(SQLModel, table=True):
     """One fold of one view. State: building | serving | dropped; at most one of a view is serving."""
 
     __tablename__ = "generations"
-    __table_args__ = (
-        Index(
-            "generations_serving",
-            "view",
-            unique=True,
-            sqlite_where=text("state = 'serving'"),
-            postgresql_where=text("state = 'serving'"),
-        ),
-    )
+    __table_args__ = (_partial("generations_serving", "view", "state = 'serving'"),)
 
     generation: int = Field(sa_column=_number("generation", primary_key=True, autoincrement=False))
     view: str = Field(sa_column=_text("view"))
@@ -107,15 +99,7 @@ class ViewRowTable(SQLModel, table=True):
     __tablename__ = "view_rows"
     __table_args__ = (
         Index("view_rows_sort", "generation", "sort", "key"),
-        Index(
-            "view_rows_facet",
-            "generation",
-            "facet",
-            "sort",
-            "key",
-            sqlite_where=text("facet <> ''"),
-            postgresql_where=text("facet <> ''"),
-        ),
+        _partial("view_rows_facet", "generation", "facet", "sort", "key", "facet <> ''", unique=False),
     )
 
     generation: int = Field(sa_column=_number("generation", primary_key=True, autoincrement=False))

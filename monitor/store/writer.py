@@ -1,13 +1,12 @@
-"""Group commit: one thread owns the writing connection and commits what has queued up meanwhile in one transaction."""
+"""Group commit without a thread of its own: who gets the turn to write commits all that wait, in one transaction."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from threading import Lock
+from typing import TypeVar
 
 from monitor.errors import StoreError
 from monitor.ports import Appended, Commit
@@ -21,99 +20,70 @@ GROUP = 500
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A commit on its way, and the caller who waits for it."""
+    """A commit on its way; then what came of it."""
 
     commit: Commit
     drafts: tuple[Draft, ...]
-    done: Future[tuple[Appended, ...]] = field(default_factory=Future)
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """Something else to be done by the writing thread, alone."""
-
-    run: Callable[[], Any]
-    done: Future[Any] = field(default_factory=Future)
+    placed: tuple[Appended, ...] | None = None
+    error: BaseException | None = None
 
 
 class Writer:
-    """The queue and its thread. `commit` is called with one or more works and settles each one's `done`."""
+    """One writer at a time. `commit` is called with one or more works and settles each (`placed` or `error`).
 
-    def __init__(self, commit: Callable[[Sequence[Work]], None], closing: Callable[[], None]) -> None:
-        self._commit, self._closing = commit, closing
-        self._queue: SimpleQueue[Work | Job | None] = SimpleQueue()
-        self._lock, self._closed = Lock(), False
-        self._thread = Thread(target=self._run, name="monitor-store-writer", daemon=True)
-        self._thread.start()
+    A caller who comes while another writes queues its work and waits for the turn; mostly its work is then done,
+    since the one before took everything along.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[Work]], None]) -> None:
+        self._commit = commit
+        self._waiting: deque[Work] = deque()
+        self._turn = Lock()
+        self._closed = False
 
     def append(self, commit: Commit, drafts: tuple[Draft, ...]) -> tuple[Appended, ...]:
-        """Queue a commit and wait until it is durable."""
+        """Return when the commit is durable, or raise what refused it."""
         work = Work(commit, drafts)
-        self._put(work)
-        return work.done.result()
+        self._waiting.append(work)
+        with self._turn:
+            while work.placed is None and work.error is None:
+                self._check_open()
+                self._commit_some()
+        if work.placed is None:
+            assert work.error is not None
+            raise work.error
+        return work.placed
 
     def do(self, run: Callable[[], T]) -> T:
-        """Run something on the writing thread and wait for it."""
-        job = Job(run)
-        self._put(job)
-        result: T = job.done.result()
-        return result
-
-    def later(self, run: Callable[[], Any]) -> None:
-        """Run something on the writing thread after what is queued; not at all if the store closes first."""
-        with self._lock:
-            if not self._closed:
-                self._queue.put(Job(run))
+        """Run something else that writes."""
+        with self._turn:
+            self._check_open()
+            return run()
 
     def waiting(self) -> int:
-        """How many commits and jobs are queued."""
-        return self._queue.qsize()
+        """How many commits are queued."""
+        return len(self._waiting)
 
-    def close(self) -> None:
-        """Finish what is queued, then stop."""
-        with self._lock:
-            closed, self._closed = self._closed, True
-            if not closed:
-                self._queue.put(None)
-        self._thread.join()
+    def close(self, closing: Callable[[], None]) -> None:
+        """Let who has the turn finish, refuse those who come later."""
+        with self._turn:
+            if not self._closed:
+                self._closed = True
+                closing()
 
-    def _put(self, item: Work | Job) -> None:
-        with self._lock:
-            if self._closed:
-                raise StoreError("the store is closed; nothing was appended")
-            self._queue.put(item)
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed; nothing was done")
 
-    def _run(self) -> None:
-        item = self._queue.get()
-        while item is not None:
-            item = self._do(item) if isinstance(item, Job) else self._group(item)
-        self._closing()
-
-    def _do(self, job: Job) -> Work | Job | None:
-        try:
-            job.done.set_result(job.run())
-        except BaseException as error:
-            job.done.set_exception(error)
-        return self._queue.get()
-
-    def _group(self, first: Work) -> Work | Job | None:
-        works, events = [first], len(first.drafts)
-        following: Work | Job | None = None
-        waiting = True
-        while events < GROUP:
-            try:
-                following = self._queue.get_nowait()
-            except Empty:
-                break
-            if not isinstance(following, Work):
-                waiting = False
-                break
-            works.append(following)
-            events += len(following.drafts)
+    def _commit_some(self) -> None:
+        works, events = [], 0
+        while self._waiting and events < GROUP:
+            works.append(self._waiting.popleft())
+            events += len(works[-1].drafts)
         try:
             self._commit(works)
         except BaseException as error:
             for work in works:
-                if not work.done.done():
-                    work.done.set_exception(error)
-        return self._queue.get() if waiting else following
+                if work.placed is None and work.error is None:
+                    work.error = StoreError(f"appending was interrupted ({error!r}); look before trying again")
+            raise

@@ -82,7 +82,8 @@ def test_an_event_comes_back_as_it_went_in(store: AnyStore, clock: ManualClock) 
 def test_ids_are_drawn_where_none_is_given(store: AnyStore) -> None:
     append(store, entry(1), entry(2))
     first, second = (event.event_id for event in store.read())
-    assert first != second and len(first) == 36 and first[14] == "7"
+    assert first != second and len(first) == 36 and first[14] == "8"
+    assert store.at(1).event_id == first
 
 
 def test_an_instant_in_another_zone_is_stored_and_folded_alike(store: AnyStore) -> None:
@@ -442,12 +443,18 @@ def test_a_poll_state_is_kept_to_the_letter_replaced_and_forgotten(store: AnySto
 
 
 def test_each_hash_binds_the_event_to_all_before_it(store: AnyStore) -> None:
-    append(store, source_added(), entry(1), msgspec.structs.replace(entry(2), causation=1, actor="anna"))
+    append(store, source_added(), entry(1), msgspec.structs.replace(entry(2), causation=1, actor="anna", event_id="x"))
     previous = GENESIS
     for row in store.stored():
         assert row.salt is not None and row.body is not None and len(row.salt) == 16
         assert row.body == codec.encode(store.at(row.position).event)  # type: ignore[arg-type]
-        texts = [row.stream.encode(), row.type.encode(), row.event_id.encode(), row.dedupe or b"", row.actor.encode()]
+        texts = [
+            row.stream.encode(),
+            row.type.encode(),
+            (row.event_id or "").encode(),
+            row.dedupe or b"",
+            row.actor.encode(),
+        ]
         header = b"".join(
             (
                 row.position.to_bytes(8, "big"), row.version.to_bytes(8, "big"), row.schema_version.to_bytes(4, "big"),

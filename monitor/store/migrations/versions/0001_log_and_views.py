@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("version", NUMBER, nullable=False),
         sa.Column("type", TEXT, nullable=False),
         sa.Column("schema_version", sa.Integer, nullable=False),
-        sa.Column("event_id", TEXT, nullable=False),
+        sa.Column("event_id", TEXT, nullable=True),
         sa.Column("dedupe", sa.LargeBinary, nullable=True),
         sa.Column("recorded_at", NUMBER, nullable=False),
         sa.Column("causation", NUMBER, nullable=True),
@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary, nullable=False),
     )
     op.create_index("events_stream_version", "events", ["stream", "version"], unique=True)
-    op.create_index("events_event_id", "events", ["event_id"], unique=True)
+    _partial_index("events_event_id", "events", ["event_id"], "event_id IS NOT NULL", unique=True)
     _partial_index("events_dedupe", "events", ["dedupe"], "dedupe IS NOT NULL", unique=True)
 
     head = op.create_table(
