@@ -41,10 +41,12 @@ def deliveries(
         if json:
             output.json_lines(delivery_json(row) for row in rows)
             return
-        output.table(
-            ("id", "receiver", "to", "state", "attempts", "last error"),
+        output.listing(
             [
-                (row.delivery_id, row.receiver, row.recipient, row.state, str(row.attempts), row.last_error or "")
+                (
+                    (row.delivery_id, row.receiver, row.recipient, row.state, f"{row.attempts} attempts"),
+                    row.last_error or "",
+                )
                 for row in rows
             ],
             empty="no deliveries",

@@ -51,9 +51,8 @@ def entries(
             urls = {row.id: row.location for row in reading.rows(views.SOURCES, as_of)}
             output.json_lines(entry_json(row, urls, reading if full else None) for row in rows)
             return
-        output.table(
-            ("first seen", "source", "id", "title"),
-            [(output.moment(row.first_seen), row.source_id, row.entry_id, row.title) for row in rows],
+        output.listing(
+            [((row.entry_id, output.moment(row.first_seen), row.source_id), row.title) for row in rows],
             empty="no entries",
         )
 
@@ -74,10 +73,9 @@ def alerts(
         if json:
             output.json_lines(alert_json(row) for row in rows)
             return
-        output.table(
-            ("raised", "severity", "state", "id", "theme", "title"),
+        output.listing(
             [
-                (output.moment(row.raised_at), row.severity.value, row.state, row.alert_id, row.theme, row.title)
+                ((row.alert_id, output.moment(row.raised_at), row.severity.value, row.state, row.theme), row.title)
                 for row in rows
             ],
             empty="no alerts",
@@ -94,9 +92,11 @@ def stories(
         if json:
             output.json_lines(story_json(row) for row in rows)
             return
-        output.table(
-            ("last seen", "entries", "id", "title"),
-            [(output.moment(row.last_seen), str(len(row.entry_ids)), row.story_id, row.title) for row in rows],
+        output.listing(
+            [
+                ((row.story_id, output.moment(row.last_seen), f"{len(row.entry_ids)} entries"), row.title)
+                for row in rows
+            ],
             empty="no stories",
         )
 
@@ -116,9 +116,8 @@ def show(thing: Annotated[str, Parameter(name="ID")], *, json: Json = False) -> 
             print()
             print(output.paragraphs(reading.text(row)))
         print()
-        output.table(
-            ("position", "recorded", "event", "by"),
-            [(str(one.position), output.moment(one.recorded_at), one.type, one.actor) for one in history],
+        output.listing(
+            [((str(one.position), output.moment(one.recorded_at), one.type, one.actor), "") for one in history],
             empty="no events",
         )
 

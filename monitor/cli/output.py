@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,25 +40,31 @@ def moment(instant: datetime | None) -> str:
     return instant.strftime("%Y-%m-%d %H:%MZ") if instant else "-"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """A table as wide as the terminal (80 where there is none); the last column gets what is left."""
-    from rich.console import Console
-    from rich.table import Table
+def listing(rows: Iterable[tuple[Sequence[str], str]], *, empty: str) -> None:
+    """A line of aligned short cells for each row, and below it, indented, the one text that may be long.
 
-    shown = [[clean(cell) for cell in row] for row in rows]
+    Ids are never cut, so that they can be copied; the texts are cut to the terminal's width (80 where there is none).
+    """
+    shown = [([clean(cell) for cell in cells], " ".join(clean(text).split())) for cells, text in rows]
     if not shown:
         print(empty, file=sys.stderr)
         return
-    console = Console(highlight=False)
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, column in enumerate(columns):
-        last = index == len(columns) - 1
-        drawn.add_column(column, no_wrap=not last, overflow="fold" if last else "ellipsis", ratio=1 if last else None)
-    for row in shown:
-        from rich.text import Text
+    widths = [max(map(len, column)) for column in zip(*(cells for cells, _ in shown), strict=True)]
+    width = shutil.get_terminal_size().columns - 4
+    for cells, text in shown:
+        print("  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip())
+        if text:
+            print(f"    {_cut(text, width)}")
 
-        drawn.add_row(*(Text(cell) for cell in row))
-    console.print(drawn)
+
+def _cut(text: str, width: int) -> str:
+    """As much of a text as fits; East Asian characters take two columns."""
+    used = 0
+    for index, char in enumerate(text):
+        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if used > width:
+            return text[: index - 1].rstrip() + "…"
+    return text
 
 
 def facts(pairs: Mapping[str, str]) -> None:
