@@ -59,6 +59,7 @@ def rebuild(
     """Compose a digest anew from the log and compare. Exit 0: the same bytes. Exit 1: what differs is named."""
     from monitor.books import configure
     from monitor.core import digests
+    from monitor.core.compare import differences
     from monitor.pipeline.compose import Composer
 
     with Reading(context.settings()) as reading:
@@ -76,7 +77,7 @@ def rebuild(
     if content == composed.content:
         print(f"{digest}: the same {len(content.encode())} bytes, sha256 {content_hash}", file=where)
         return 0
-    print(f"{digest}: differs in {', '.join(digests.differences(composed.content, content))}", file=where)
+    print(f"{digest}: differs in {', '.join(differences(composed.content, content))}", file=where)
     return 1
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -158,11 +157,17 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class AlertFacts:
-    """An alert as it stood at the window's end, and its events within the window, in order."""
+class AlertNews:
+    """What happened to an alert within a window, in order: enough to put it into its place."""
 
-    alert: AlertRow
+    alert_id: str
+    theme: str
+    story_id: str
     events: tuple[AlertEventRow, ...]
+
+    @property
+    def severity(self) -> Severity:
+        return self.events[-1].severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,22 +194,15 @@ class Group:
     """The alerts of one story that a window holds."""
 
     story_id: str
-    alerts: tuple[AlertFacts, ...]
+    alerts: tuple[AlertNews, ...]
 
     @property
     def severity(self) -> Severity:
-        return max((facts.alert.severity for facts in self.alerts), key=lambda severity: severity.rank)
+        return max((news.severity for news in self.alerts), key=lambda severity: severity.rank)
 
     @property
     def events(self) -> tuple[AlertEventRow, ...]:
-        return tuple(sorted((event for facts in self.alerts for event in facts.events), key=lambda row: row.position))
-
-    @property
-    def entry_ids(self) -> tuple[str, ...]:
-        """Entries to show: those of this window, then the alerts' others; each once."""
-        within = [event.entry_id for event in self.events]
-        others = [entry_id for facts in self.alerts for entry_id in facts.alert.entry_ids]
-        return tuple(dict.fromkeys(within + others))
+        return tuple(sorted((event for news in self.alerts for event in news.events), key=lambda row: row.position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +220,15 @@ def digest_id(window_id: str) -> str:
     return derived_id("dig", window_id)
 
 
-def arrange(alerts: Iterable[AlertFacts]) -> Sections:
+def arrange(alerts: Iterable[AlertNews]) -> Sections:
     """Alerts to stories, stories to sections; by severity, then by what is new (raised, reopened, grouped), then the
     latest first.
     """
-    by_story: dict[str, list[AlertFacts]] = defaultdict(list)
-    for facts in alerts:
-        by_story[facts.alert.story_id].append(facts)
+    by_story: dict[str, list[AlertNews]] = defaultdict(list)
+    for news in alerts:
+        by_story[news.story_id].append(news)
     groups = [
-        Group(story_id, tuple(sorted(members, key=lambda facts: (-facts.alert.severity.rank, facts.alert.theme))))
+        Group(story_id, tuple(sorted(members, key=lambda news: (-news.severity.rank, news.theme))))
         for story_id, members in by_story.items()
     ]
     groups.sort(key=lambda group: (-group.severity.rank, _newness(group), -group.events[-1].position))
@@ -259,27 +257,35 @@ def _newness(group: Group) -> int:
     return min(_KINDS.index(event.type) for event in group.events)
 
 
-def story_line(group: Group, entries: Sequence[EntryFacts], *, detailed: bool) -> StoryLine:
-    """One story. `entries`: facts for the first of `group.entry_ids`, in that order; at least one."""
-    themes = [facts.alert.theme for facts in group.alerts]
+def entries_of(group: Group, alerts: Sequence[AlertRow]) -> tuple[str, ...]:
+    """Entries to show: those of this window, then the alerts' others; each once."""
+    within = [event.entry_id for event in group.events]
+    others = [entry_id for alert in alerts for entry_id in alert.entry_ids]
+    return tuple(dict.fromkeys(within + others))
+
+
+def story_line(group: Group, alerts: Sequence[AlertRow], entries: Sequence[EntryFacts], *, detailed: bool) -> StoryLine:
+    """One story. `alerts`: the group's, as they stood at the window's end; `entries`: facts for the first of
+    `entries_of`, in that order, one at least.
+    """
+    themes = [alert.theme for alert in alerts]
     lead = next((entry for entry in entries if any(theme in entry.matches for theme in themes)), entries[0])
     matches = [lead.matches[theme] for theme in themes if theme in lead.matches]
     revision = matches[0].revision if matches else lead.revision
     title, text = lead.texts.get(revision) or lead.texts[lead.revision]
     hits = [hit for match in matches if match.revision == revision for rule in match.rules for hit in rule.evidence]
-    fallback = group.alerts[0].alert.title
+    in_title = [(hit.start, hit.end) for hit in hits if hit.field == "title"]
+    news = {each.alert_id: tuple(dict.fromkeys(event.reason for event in each.events)) for each in group.alerts}
     return StoryLine(
         story_id=group.story_id,
-        severity=group.severity,
-        headline=marked_line(
-            title if title.strip() else fallback, [_place(hit) for hit in hits if hit.field == "title"]
-        ),
+        severity=max((alert.severity for alert in alerts), key=lambda severity: severity.rank),
+        headline=marked_line(title if title.strip() else alerts[0].title, in_title),
         url=next((url for url in (web_link(entry.url) for entry in (lead, *entries)) if url), None),
         language=lead.language,
         detailed=detailed,
-        alerts=tuple(_alert_line(facts, entries, detailed) for facts in group.alerts),
+        alerts=tuple(_alert_line(alert, news[alert.alert_id], entries, detailed) for alert in alerts),
         entries=tuple(_entry_line(entry) for entry in entries),
-        more_entries=len(group.entry_ids) - len(entries),
+        more_entries=len(entries_of(group, alerts)) - len(entries),
         passages=_passages(title, text, hits) if detailed else (),
     )
 
@@ -321,30 +327,6 @@ def decode(content: str) -> Digest:
     return msgspec.json.decode(content, type=Digest)
 
 
-def differences(one: str, other: str, limit: int = 10) -> list[str]:
-    """Where two contents differ, as paths (`coverage.healthy`, `new[2].url`); empty where they are the same bytes."""
-    if one == other:
-        return []
-    found = list(islice(_differences(msgspec.json.decode(one), msgspec.json.decode(other), ""), limit))
-    return found or ["the order or spelling of keys"]
-
-
-def _differences(one: object, other: object, path: str) -> Iterator[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
-            if key not in one or key not in other:
-                yield f"{path}.{key}".lstrip(".")
-            else:
-                yield from _differences(one[key], other[key], f"{path}.{key}".lstrip("."))
-    elif isinstance(one, list) and isinstance(other, list):
-        if len(one) != len(other):
-            yield f"{path} ({len(one)} there, {len(other)} here)"
-        for number, (mine, theirs) in enumerate(zip(one, other, strict=False)):
-            yield from _differences(mine, theirs, f"{path}[{number}]")
-    elif one != other:
-        yield path
-
-
 def web_link(url: str | None) -> str | None:
     """The address if it is one that may stand as a link: http or https with a host, no blanks or signs that mislead."""
     if url is None or len(url) > MAX_URL:
@@ -358,38 +340,7 @@ def web_link(url: str | None) -> str | None:
     return url if sound and url == one_line(url, MAX_URL) and not any(sign in url for sign in ' "<>\\^`{|}') else None
 
 
-def trial_digest(receiver: str, window: str, at: datetime, time_zone: str, covered: Coverage) -> Digest:
-    """A marked test message: one made-up story, so that its look can be judged."""
-    sentence = "This is a test message of theme-monitor: if you can read it, this receiver works."
-    mark = sentence.index("test message")
-    evidence = Evidence(
-        concept="test", term="test message", field="text", start=mark, end=mark + len("test message"),
-        text="test message",
-    )  # fmt: skip
-    rule = RuleLine(rule="test", severity=Severity.INFO, when='"test message"', evidence=(evidence,), more=0)
-    alert = AlertLine(
-        alert_id="alr-test", theme="test", theme_title="Test", severity=Severity.INFO, state="open",
-        title="A test message", reason="first_match", story_id="sto-test", entry_ids=("ent-test",), sources=("test",),
-        raised_at=at, position=0, news=("first_match",), rules=(rule,),
-    )  # fmt: skip
-    entry = EntryLine(
-        entry_id="ent-test", source="test", title="A test message", url=None, author=None, published=at,
-        first_seen=at, language="en", revision=1, withdrawn=False,
-    )  # fmt: skip
-    story = StoryLine(
-        story_id="sto-test", severity=Severity.INFO, headline=Passage("A test message"), url=None, language="en",
-        detailed=True, alerts=(alert,), entries=(entry,), more_entries=0,
-        passages=passages(sentence, [(evidence.start, evidence.end, "test")]),
-    )  # fmt: skip
-    return Digest(
-        digest_id=digest_id(window), window_id=window, receiver=receiver,
-        window=period(at - timedelta(hours=1), at), after=0, position=0, head="", rules_revision="",
-        configuration_revision="", time_zone=time_zone, new=(story,), coverage=covered, test=True,
-    )  # fmt: skip
-
-
-def _alert_line(facts: AlertFacts, entries: Sequence[EntryFacts], detailed: bool) -> AlertLine:
-    alert = facts.alert
+def _alert_line(alert: AlertRow, news: tuple[str, ...], entries: Sequence[EntryFacts], detailed: bool) -> AlertLine:
     match = next((entry.matches[alert.theme] for entry in entries if alert.theme in entry.matches), None)
     rules = match.rules[:RULES_PER_ALERT] if match else ()
     return AlertLine(
@@ -405,7 +356,7 @@ def _alert_line(facts: AlertFacts, entries: Sequence[EntryFacts], detailed: bool
         sources=alert.sources[:ENTRIES_PER_STORY],
         raised_at=alert.raised_at,
         position=alert.position,
-        news=tuple(dict.fromkeys(event.reason for event in facts.events)),
+        news=news,
         rules=tuple(_rule_line(rule, detailed) for rule in rules),
     )
 
@@ -443,7 +394,3 @@ def _passages(title: str, text: str, hits: Sequence[Evidence]) -> tuple[Passage,
         return found
     first = opening(text)
     return (first,) if first.text and first.text != one_line(title) else ()
-
-
-def _place(hit: Evidence) -> tuple[int, int]:
-    return hit.start, hit.end

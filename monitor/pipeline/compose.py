@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from monitor.core import deliveries, digests, views
@@ -61,9 +62,11 @@ class Composer:
             since=before.last_due or before.added_at, due=row.due, unmatched=row.unmatched,
         )  # fmt: skip
 
-    def composed(self, receiver: Receiver, window: Window, now: datetime) -> ev.DigestComposed | None:
-        """The event for a window's digest, or None where there is nothing to say."""
-        digest = self.gather.compose(window)
+    def composed(
+        self, receiver: Receiver, window: Window, now: datetime, rows: Iterable[views.AlertEventRow] | None = None
+    ) -> ev.DigestComposed | None:
+        """The event for a window's digest, or None where there is nothing to say; `rows` as in `Gatherer.compose`."""
+        digest = self.gather.compose(window, rows)
         if digest.empty and not receiver.always:
             return None
         content, content_hash = digests.encode(digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,6 +25,10 @@ _SourceTurn = ev.SourceAdded | ev.SourceRemoved | ev.SourceFailed | ev.SourceRec
 _SOURCE_TURNS = tuple(turn.__name__ for turn in get_args(_SourceTurn))
 
 
+KEPT = 64  # configurations remembered
+_BOOKS = {RULES_STREAM: views.RULE_BOOK, CONFIGURATION_STREAM: views.CONFIGURATION}
+
+
 class Timeline:
     """Which receivers, routes and themes were in force at any position of the log."""
 
@@ -32,42 +36,46 @@ class Timeline:
         self._store = store
         self._configure = configure
         self._known: dict[tuple[str, str], Configuration] = {}
+        self._rows: dict[str, tuple[int, views.BookRow | None]] = {}
 
     def current(self) -> Configuration:
         """What is in force now."""
-        return self._compiled(
-            self._store.get(views.RULE_BOOK, views.CURRENT), self._store.get(views.CONFIGURATION, views.CURRENT)
-        )
+        return self._compiled(*(self._row(stream) for stream in _BOOKS))
 
     def at(self, position: int) -> Configuration:
         """What was in force just after the event at `position`."""
-        return self._compiled(
-            self._row_at(views.RULE_BOOK, RULES_STREAM, position),
-            self._row_at(views.CONFIGURATION, CONFIGURATION_STREAM, position),
-        )
+        return self._compiled(*(self._row_at(stream, position) for stream in _BOOKS))
 
     def within(self, after: int, upto: int) -> Callable[[int], Configuration]:
         """A look-up for positions in (after, upto]: an alert is routed by what was in force when it was raised."""
         changes = [
             recorded.position
-            for view, stream in ((views.RULE_BOOK, RULES_STREAM), (views.CONFIGURATION, CONFIGURATION_STREAM))
-            if (row := self._store.get(view, views.CURRENT)) is not None and row.position > after
+            for stream in _BOOKS
+            if (row := self._row(stream)) is not None and row.position > after
             for recorded in self._store.read(after, upto=upto, stream=stream)
         ]
         starts = [after, *sorted(changes)]
         segments = [self.at(start) for start in starts]
         return lambda position: segments[bisect_right(starts, position) - 1]
 
-    def _row_at(self, view: views.View[views.BookRow], stream: str, position: int) -> views.BookRow | None:
-        row = self._store.get(view, views.CURRENT)
+    def _row(self, stream: str) -> views.BookRow | None:
+        """The row in force now. It holds whole files, so it is read only where its stream went on."""
+        version = self._store.version(stream)
+        known = self._rows.get(stream)
+        if known is None or known[0] != version:
+            known = self._rows[stream] = version, self._store.get(_BOOKS[stream], views.CURRENT)
+        return known[1]
+
+    def _row_at(self, stream: str, position: int) -> views.BookRow | None:
+        row = self._row(stream)
         if row is None or row.position <= position:
             return row
-        return _fold_at(self._store, view, views.CURRENT, stream, position)
+        return _fold_at(self._store, _BOOKS[stream], views.CURRENT, stream, position)
 
     def _compiled(self, rules: views.BookRow | None, configuration: views.BookRow | None) -> Configuration:
         key = (rules.revision if rules else "", configuration.revision if configuration else "")
         if key not in self._known:
-            while len(self._known) >= 64:
+            while len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]
             self._known[key] = self._configure(rules, configuration)
         return self._known[key]
@@ -92,7 +100,7 @@ class Gatherer:
     def __init__(self, store: EventStore, timeline: Timeline) -> None:
         self._store = store
         self._timeline = timeline
-        self._theme_of = lru_cache(maxsize=100_000)(self._read_theme)
+        self._identity_of = lru_cache(maxsize=100_000)(self._read_identity)
 
     def routed(self, receiver: str, after: int, upto: int) -> Iterator[views.AlertEventRow]:
         """The alert events with position in (after, upto] that go to this receiver, in order."""
@@ -100,16 +108,21 @@ class Gatherer:
             return
         in_force = self._timeline.within(after, upto)
         for row in self._store.rows(views.ALERT_EVENTS, after=after, upto=upto):
-            theme = self._theme_of(row.alert_id)
+            theme, _ = self._identity_of(row.alert_id)
             rule_changed = row.reason == ev.AlertReason.RULE_CHANGED
             if receiver in in_force(row.position).addressees(theme, row.severity, rule_changed=rule_changed):
                 yield row
 
-    def compose(self, window: Window) -> digests.Digest:
-        """The digest of a window; `empty` where there is nothing to say. The same at any later time."""
+    def compose(self, window: Window, rows: Iterable[views.AlertEventRow] | None = None) -> digests.Digest:
+        """The digest of a window; `empty` where there is nothing to say. The same at any later time.
+
+        `rows`: what `routed` says of the window, where it is known already.
+        """
+        if rows is None:
+            rows = self.routed(window.receiver, window.after, window.upto)
         configuration = self._timeline.at(window.upto)
         receiver = configuration.book.receiver(window.receiver)
-        sections = digests.arrange(self._alerts(window))
+        sections = digests.arrange(self._news(rows))
         detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
         notices = self._notices(window) if window.receiver in configuration.book.operator else []
         return digests.Digest(
@@ -136,19 +149,19 @@ class Gatherer:
         """How the sources stood at a position."""
         return digests.coverage(self._sources_at(upto), unmatched)
 
-    def _read_theme(self, alert_id: str) -> str:
+    def _read_identity(self, alert_id: str) -> tuple[str, str]:
+        """Theme and story of an alert: the one thing of it that never changes."""
         row = self._store.get(views.ALERTS, alert_id)
         assert row is not None, "an alert event has an alert"
-        return row.theme
+        return row.theme, row.story_id
 
-    def _alerts(self, window: Window) -> list[digests.AlertFacts]:
+    def _news(self, rows: Iterable[views.AlertEventRow]) -> list[digests.AlertNews]:
         events: dict[str, list[views.AlertEventRow]] = {}
-        for row in self.routed(window.receiver, window.after, window.upto):
+        for row in rows:
             events.setdefault(row.alert_id, []).append(row)
         return [
-            digests.AlertFacts(alert, tuple(rows))
-            for alert_id, rows in events.items()
-            if (alert := _fold_at(self._store, views.ALERTS, alert_id, f"alert/{alert_id}", window.upto)) is not None
+            digests.AlertNews(alert_id, *self._identity_of(alert_id), tuple(events_of_it))
+            for alert_id, events_of_it in events.items()
         ]
 
     @staticmethod
@@ -159,9 +172,12 @@ class Gatherer:
         return tuple(self._line(group, group.story_id in detailed, upto) for group in groups)
 
     def _line(self, group: digests.Group, detailed: bool, upto: int) -> digests.StoryLine:
-        wanted = group.entry_ids[: digests.ENTRIES_PER_STORY if detailed else 1]
+        ids = [news.alert_id for news in group.alerts]
+        folded = [_fold_at(self._store, views.ALERTS, alert_id, f"alert/{alert_id}", upto) for alert_id in ids]
+        alerts = [alert for alert in folded if alert is not None]
+        wanted = digests.entries_of(group, alerts)[: digests.ENTRIES_PER_STORY if detailed else 1]
         entries = [entry_at(self._store, entry_id, upto) for entry_id in wanted]
-        return digests.story_line(group, entries, detailed=detailed)
+        return digests.story_line(group, alerts, entries, detailed=detailed)
 
     def _notices(self, window: Window) -> list[digests.Notice]:
         found = []

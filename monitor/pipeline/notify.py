@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,6 +12,7 @@ from monitor.core import deliveries, digests, schedule, views
 from monitor.core import events as ev
 from monitor.core.entries import Arrival, derived_id
 from monitor.core.routing import Receiver
+from monitor.core.trial import trial_digest
 from monitor.errors import StoreError, WrongVersion
 from monitor.pipeline import detect
 from monitor.pipeline.compose import Composer
@@ -24,6 +25,9 @@ log = structlog.get_logger()
 
 MATCHING_WAIT = timedelta(seconds=60)
 """How long a due window waits for entries to be held against the rules."""
+
+FAR = 20_000
+"""After so many positions without anything for an immediate receiver, that is put on record."""
 
 FIRST_POLLS_WAIT = timedelta(minutes=2)
 """How long an immediate window that holds "already there" alerts waits for other first polls: they are one message."""
@@ -147,7 +151,7 @@ class Notifier:
         upto = self._store.head().position
         zone = zone_of(receiver, self._timeline.current())
         window = derived_id("win", receiver.name, "test", now.isoformat())
-        return digests.trial_digest(receiver.name, window, now, zone, self._compose.gather.coverage(upto, 0))
+        return trial_digest(receiver.name, window, now, zone, self._compose.gather.coverage(upto, 0))
 
     def _close(self, receiver: Receiver, now: datetime, settle: bool) -> int:
         version = self._store.version(f"receiver/{receiver.name}")
@@ -191,6 +195,7 @@ class Notifier:
         pending = self._look(receiver, row, upto)
         first = pending.first
         if first is None:
+            self._pass_over(receiver, pending)
             return None
         age = now - first.recorded_at
         # Negative: recorded before the clock was set back. It has waited.
@@ -206,12 +211,40 @@ class Notifier:
         if pending is None or pending.after != row.upto:
             pending = self._pending[receiver.name] = _Pending(after=row.upto, seen=row.upto)
         for event in self._compose.gather.routed(receiver.name, pending.seen, upto):
+            pending.rows.append(event)
             if event.reason != ev.AlertReason.RULE_CHANGED:
                 pending.first = pending.first or event
                 pending.last = event
             pending.already_there = pending.already_there or event.arrival == Arrival.ALREADY_THERE
         pending.seen = max(pending.seen, upto)
         return pending
+
+    def _pass_over(self, receiver: Receiver, pending: _Pending) -> None:
+        """Now and then put on record how far there was nothing for a receiver, so that no restart looks there again."""
+        if pending.seen - pending.after < FAR or pending.rows:
+            return
+        if any(self._store.rows(views.NOTICES, after=pending.after, upto=pending.seen, limit=1)):
+            return  # they go with the next message
+        window_id = derived_id("win", receiver.name, "nothing", str(pending.after), str(pending.seen))
+        row = self._store.get(views.RECEIVERS, receiver.name)
+        assert row is not None, "it was looked at"
+        self._store.append(
+            Commit(
+                events=(
+                    ev.NewEvent(
+                        stream=f"receiver/{receiver.name}",
+                        event=ev.WindowClosed(
+                            window_id=window_id,
+                            receiver=receiver.name,
+                            after=pending.after,
+                            upto=pending.seen,
+                            due=row.last_due or row.added_at,
+                            unmatched=0,
+                        ),
+                    ),
+                )
+            )
+        )
 
     def _first_polls(self, now: datetime) -> bool:
         return any(poll.polled == 0 and poll.failures == 0 for poll in self._store.due(now, 1000))
@@ -227,14 +260,15 @@ class Notifier:
             window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
             due=window.due, unmatched=window.unmatched,
         )  # fmt: skip
-        composed = self._compose.composed(receiver, window, now)
+        pending = self._pending.pop(receiver.name, None)
+        looked = pending is not None and (pending.after, pending.seen) == (window.after, window.upto)
+        composed = self._compose.composed(receiver, window, now, pending.rows if pending and looked else None)
         stream = f"receiver/{receiver.name}"
         events = [ev.NewEvent(stream=stream, event=closed, dedupe=f"window:{window.window_id}", actor=actor)]
         if composed is not None:
             events.append(_digest_event(stream, composed, actor))
         self._store.append(Commit(events=tuple(events), expected={stream: version}))
         self._waiting.pop(window.window_id, None)
-        self._pending.pop(receiver.name, None)
         if composed is None:
             return None
         log.info(
@@ -265,6 +299,7 @@ class _Pending:
 
     after: int
     seen: int
+    rows: list[views.AlertEventRow] = field(default_factory=list)
     first: views.AlertEventRow | None = None
     last: views.AlertEventRow | None = None
     already_there: bool = False

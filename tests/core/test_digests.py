@@ -8,7 +8,9 @@ import pytest
 
 from monitor.core import digests
 from monitor.core import events as ev
+from monitor.core.compare import differences
 from monitor.core.entries import Arrival
+from monitor.core.trial import trial_digest
 from monitor.core.views import AlertEventRow, AlertRow, SourceRow
 from monitor.matching.model import Evidence, RuleMatch, Severity
 from tests.fakes import START
@@ -34,10 +36,17 @@ def event(row: AlertRow, position: int, type: str = "AlertRaised", **fields: Any
     return AlertEventRow(**{**defaults, **fields})
 
 
-def facts(story: str, position: int, *, type: str = "AlertRaised", theme: str = "trade", **fields: Any) -> Any:
-    in_event = {key: fields.pop(key) for key in ("reason", "arrival") if key in fields}
-    row = alert(story, theme, **fields)
-    return digests.AlertFacts(row, (event(row, position, type, **in_event),))
+def news(
+    story: str, position: int, *, type: str = "AlertRaised", theme: str = "trade", **fields: Any
+) -> digests.AlertNews:
+    row = alert(story, theme)
+    return digests.AlertNews(row.alert_id, theme, story, (event(row, position, type, **fields),))
+
+
+def line(*entries: digests.EntryFacts, detailed: bool = True) -> digests.StoryLine:
+    """The story of one alert, told by these entries."""
+    (group,) = digests.arrange([news("s1", 1)]).new
+    return digests.story_line(group, [alert("s1")], entries or (entry(),), detailed=detailed)
 
 
 def entry(story: str = "s1", title: str = "A crane fell", text: str = TEXT, **fields: Any) -> digests.EntryFacts:
@@ -60,30 +69,31 @@ def order(groups: tuple[digests.Group, ...]) -> list[str]:
 def test_stories_come_by_severity_then_by_what_is_new_then_the_latest_first():
     sections = digests.arrange(
         [
-            facts("grouped", 9, type="AlertGrouped"),
-            facts("old", 1),
-            facts("late", 5),
-            facts("reopened", 8, type="AlertReopened"),
-            facts("grave", 2, severity=Severity.CRITICAL),
+            news("grouped", 9, type="AlertGrouped"),
+            news("old", 1),
+            news("late", 5),
+            news("reopened", 8, type="AlertReopened"),
+            news("grave", 2, severity=Severity.CRITICAL),
         ]
     )
     assert order(sections.new) == ["grave", "late", "old", "reopened", "grouped"]
 
 
 def test_a_story_stands_once_with_all_its_themes_at_the_highest_severity():
-    sections = digests.arrange([facts("s", 1), facts("s", 2, theme="crime", severity=Severity.HIGH)])
-    (group,) = sections.new
+    grave = alert("s", "crime", severity=Severity.HIGH)
+    (group,) = digests.arrange([news("s", 1), news("s", 2, theme="crime", severity=Severity.HIGH)]).new
     assert group.severity is Severity.HIGH
-    line = digests.story_line(group, [entry("s")], detailed=True)
-    assert [each.theme for each in line.alerts] == ["crime", "trade"]
+    story = digests.story_line(group, [grave, alert("s")], [entry("s")], detailed=True)
+    assert [each.theme for each in story.alerts] == ["crime", "trade"]
+    assert story.severity is Severity.HIGH
 
 
 def test_what_was_there_already_and_what_a_rule_change_found_stand_apart():
     sections = digests.arrange(
         [
-            facts("new", 1),
-            facts("there", 2, arrival=Arrival.ALREADY_THERE.value),
-            facts("found", 3, reason=ev.AlertReason.RULE_CHANGED.value),
+            news("new", 1),
+            news("there", 2, arrival=Arrival.ALREADY_THERE.value),
+            news("found", 3, reason=ev.AlertReason.RULE_CHANGED.value),
         ]
     )
     assert (order(sections.new), order(sections.already_there), order(sections.rule_changed)) == (
@@ -94,52 +104,51 @@ def test_what_was_there_already_and_what_a_rule_change_found_stand_apart():
 
 
 def test_the_order_of_facts_does_not_matter():
-    some = [facts(f"s{n}", n, severity=list(Severity)[n % 5]) for n in range(1, 30)]
+    some = [news(f"s{n}", n, severity=list(Severity)[n % 5]) for n in range(1, 30)]
     assert digests.arrange(some) == digests.arrange(reversed(some))
 
 
 def test_more_than_two_thousand_stories_are_counted():
-    sections = digests.arrange(facts(f"s{n}", n + 1) for n in range(2100))
+    sections = digests.arrange(news(f"s{n}", n + 1) for n in range(2100))
     assert (len(sections.new), sections.unlisted) == (2000, 100)
 
 
 def test_a_story_shows_the_sentence_the_link_and_the_reason():
-    (group,) = digests.arrange([facts("s1", 1)]).new
-    line = digests.story_line(group, [entry()], detailed=True)
-    assert [passage.text for passage in line.passages] == ["A crane fell at dawn."]
-    assert line.url == "https://news.example.org/1"
-    assert line.alerts[0].rules[0].when == "crane"
-    assert line.alerts[0].news == ("first_match",)
+    story = line()
+    assert [passage.text for passage in story.passages] == ["A crane fell at dawn."]
+    assert story.url == "https://news.example.org/1"
+    assert story.alerts[0].rules[0].when == "crane"
+    assert story.alerts[0].news == ("first_match",)
 
 
 def test_evidence_is_shown_in_the_revision_it_was_found_in():
-    revised = entry(texts={1: ("A crane fell", TEXT), 2: ("Nothing fell", "All is well.")}, revision=2)
-    (group,) = digests.arrange([facts("s1", 1)]).new
-    line = digests.story_line(group, [revised], detailed=True)
-    assert line.headline.text == "A crane fell"
-    assert line.passages[0].text == "A crane fell at dawn."
-    assert line.entries[0].title == "Nothing fell"
-    assert line.entries[0].revision == 2
+    story = line(entry(texts={1: ("A crane fell", TEXT), 2: ("Nothing fell", "All is well.")}, revision=2))
+    assert story.headline.text == "A crane fell"
+    assert story.passages[0].text == "A crane fell at dawn."
+    assert story.entries[0].title == "Nothing fell"
+    assert story.entries[0].revision == 2
 
 
 def test_the_entry_with_the_match_leads():
-    (group,) = digests.arrange([facts("s1", 1)]).new
     other = entry("other", title="Other", matches={}, url=None)
-    line = digests.story_line(group, [other, entry()], detailed=True)
-    assert line.headline.text == "A crane fell"
+    assert line(other, entry()).headline.text == "A crane fell"
 
 
 def test_in_brief_a_story_has_no_evidence_and_no_passages():
-    (group,) = digests.arrange([facts("s1", 1)]).new
-    line = digests.story_line(group, [entry()], detailed=False)
-    assert line.passages == ()
-    assert line.alerts[0].rules[0].evidence == ()
-    assert line.alerts[0].rules[0].more == 1
+    story = line(detailed=False)
+    assert story.passages == ()
+    assert story.alerts[0].rules[0].evidence == ()
+    assert story.alerts[0].rules[0].more == 1
 
 
 def test_an_entry_without_a_title_takes_the_alerts():
-    (group,) = digests.arrange([facts("s1", 1)]).new
-    assert digests.story_line(group, [entry(title="  ")], detailed=True).headline.text == "Title of s1"
+    assert line(entry(title="  ")).headline.text == "Title of s1"
+
+
+def test_entries_of_the_window_come_before_the_older_ones():
+    row = alert("s1", entry_ids=("e-old", "e-s1", "e-older"))
+    (group,) = digests.arrange([news("s1", 1)]).new
+    assert digests.entries_of(group, [row]) == ("e-s1", "e-old", "e-older")
 
 
 def source(id: str, state: str = "ok", **fields: Any) -> SourceRow:
@@ -190,7 +199,7 @@ def test_links(url: str | None, link: str | None):
 
 def test_content_comes_back_as_it_was():
     covered = digests.coverage([source("blind", "failing")], 1)
-    digest = digests.trial_digest("desk", "win-1", START, "Europe/Vienna", covered)
+    digest = trial_digest("desk", "win-1", START, "Europe/Vienna", covered)
     content, content_hash = digests.encode(digest)
     assert digests.decode(content) == digest
     assert digests.encode(digests.decode(content)) == (content, content_hash)
@@ -199,21 +208,21 @@ def test_content_comes_back_as_it_was():
 
 def test_a_later_programs_content_with_more_keys_is_still_read():
     covered = digests.coverage([], 0)
-    content = msgspec.json.decode(digests.encode(digests.trial_digest("desk", "w", START, "UTC", covered))[0])
+    content = msgspec.json.decode(digests.encode(trial_digest("desk", "w", START, "UTC", covered))[0])
     content["chart"] = {"new": True}
     assert digests.decode(msgspec.json.encode(content).decode()).receiver == "desk"
 
 
 def test_differences_are_named_by_their_place():
     def content(**fields: Any) -> str:
-        digest = digests.trial_digest("desk", "w", START, "UTC", digests.coverage([], 0))
+        digest = trial_digest("desk", "w", START, "UTC", digests.coverage([], 0))
         return digests.encode(msgspec.structs.replace(digest, **fields))[0]
 
-    assert digests.differences(content(), content()) == []
-    assert digests.differences(content(), content(position=9, new=())) == ["new (1 there, 0 here)", "position"]
+    assert differences(content(), content()) == []
+    assert differences(content(), content(position=9, new=())) == ["new (1 there, 0 here)", "position"]
     blind = digests.coverage([source("a", "failing")], 0)
-    assert digests.differences(content(), content(coverage=blind)) == [
+    assert differences(content(), content(coverage=blind)) == [
         "coverage.failing (0 there, 1 here)",
         "coverage.sources",
     ]
-    assert digests.differences('{"a":1,"b":2}', '{"b":2,"a":1}') == ["the order or spelling of keys"]
+    assert differences('{"a":1,"b":2}', '{"b":2,"a":1}') == ["the order or spelling of keys"]

@@ -13,7 +13,7 @@ from monitor.core.schedule import At
 from monitor.errors import MonitorError, NotFound
 from monitor.matching.model import Severity
 from monitor.pipeline.deliver import LANES
-from monitor.pipeline.notify import change_deliveries
+from monitor.pipeline.notify import FAR, change_deliveries
 from monitor.ports import Commit, PollState
 from tests.pipeline.desk import DELIVERED, THEME, UNKNOWN, Desk, book, failed, outbox
 
@@ -545,3 +545,20 @@ def test_acts_on_deliveries_say_what_does_not_fit():
             change_deliveries(desk.store, action, ids, everything=everything)
     assert change_deliveries(desk.store, "retry", (), everything=True) == []
     assert change_deliveries(desk.store, "discard", [row.delivery_id]) == [row.delivery_id]
+
+
+def test_long_stretches_without_anything_for_a_receiver_are_put_on_record():
+    routes = [Route(to=("rare",), at_least=Severity.CRITICAL), Route(to=("file",))]
+    desk = Desk(book(outbox("rare"), outbox("file"), routes=routes, operator=["file"]))
+    desk.alert("Not for the rare one")
+    desk.append("system", *[ev.ClockAnomaly(before=desk.clock(), after=desk.clock(), step_seconds=0)] * FAR)
+    desk.close()
+    desk.close()
+    (passed,) = [closed for closed in desk.events(ev.WindowClosed) if closed.receiver == "rare"]
+    assert passed.upto >= FAR
+    desk.restart()
+    desk.alert("A crane fell", severity=Severity.CRITICAL)
+    desk.close()
+    assert [titles(composed) for composed in desk.digests("rare")] == [["A crane fell"]]
+    again = digests.encode(desk.composer.rebuild(desk.digests("rare")[0].digest_id)[1])
+    assert again == (desk.digests("rare")[0].content, desk.digests("rare")[0].content_hash)

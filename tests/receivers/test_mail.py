@@ -12,6 +12,7 @@ import pytest
 
 from monitor.core import digests
 from monitor.core.digests import Digest
+from monitor.core.trial import trial_digest
 from monitor.matching.model import Severity
 from monitor.receivers.render.mail import build_mail
 from tests.receivers.letters import COMPOSED, digest, four_scripts, message
@@ -123,7 +124,7 @@ def test_no_title_adds_a_header_or_leaves_its_place(case: str):
 
 
 def test_a_test_message_says_so():
-    trial = digests.trial_digest("desk", "win-test", COMPOSED, "UTC", digests.coverage([], 0))
+    trial = trial_digest("desk", "win-test", COMPOSED, "UTC", digests.coverage([], 0))
     mail = parsed(built(trial))
     assert mail["Subject"] == "[test] a test message for receiver 'desk'"
     assert mail["X-Monitor-Test"] == "yes"
