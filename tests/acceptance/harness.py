@@ -178,11 +178,10 @@ class Workspace:
     def shipped_seed(self) -> None:
         shutil.copytree(ROOT / "seeds" / "documents", self.home / "seeds" / "documents", dirs_exist_ok=True)
 
-    def theme(self, name: str = "machines", when: str = '"machine tools" and Russia', **more: str) -> None:
-        """A theme of one rule over literals and the names of places used by the local feeds."""
-        lines = [f"title: Theme {name}", "severity: high", *(f"{key}: {value}" for key, value in more.items())]
-        lines += ["rules:", "  - id: only", f"    when: {when.replace('Russia', chr(34) + 'Russia' + chr(34))}"]
-        self.write(f"rules/themes/{name}.yaml", "\n".join(lines) + "\n")
+    def theme(self, name: str = "machines", when: str = '"machine tools" and "Russia"') -> None:
+        """A theme of one rule, which the given expression is. (JSON is YAML too.)"""
+        theme = {"title": f"Theme {name}", "severity": "high", "rules": [{"id": "only", "when": when}]}
+        self.write(f"rules/themes/{name}.yaml", json.dumps(theme, indent=1))
 
     def sources(self, *feeds: tuple[str, str], folder: bool = False) -> None:
         """`seeds/sources.yaml` with these feeds as (id, url), and the seed folder if wanted."""

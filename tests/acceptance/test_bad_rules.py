@@ -93,7 +93,7 @@ def test_a_running_daemon_keeps_the_old_book_and_takes_the_mended_one(work: Work
     work.sources(folder=True)
     with work.daemon() as daemon:
         daemon.ready()
-        work.theme(when='"machine tools" and (Russia')
+        work.theme(when='"machine tools" and ("Russia"')
         await_that(lambda: work.log("RuleBookRefused"), within=10, what="the faulty book is refused")
         assert re.search(r"themes/machines\.yaml:\d+:\d+", daemon.said)
         _drop(work, "one", "First")
