@@ -27,6 +27,9 @@ _BLANK = re.compile(r"\s+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_Word = tuple[str, str]  # concept, the word as found
+
+
 class Passage(msgspec.Struct, frozen=True):
     """An excerpt in the original language, with the matched words' places in it."""
 
@@ -45,21 +48,24 @@ def marked_line(text: str, hits: Sequence[tuple[int, int]], limit: int = 300) ->
 
 
 def passages(text: str, hits: Sequence[tuple[int, int, str]]) -> tuple[Passage, ...]:
-    """The sentences that hold hits (start, end, concept): at most three, chosen so that each new one shows a concept
-    not shown yet, in order of the text.
+    """The sentences that hold hits (start, end, concept), in order of the text: the one with the most different words
+    first chosen, then at most two that each show a concept, or two words, not shown yet.
     """
     spans: list[_Span] = []
     for start, end, concept in sorted(hit for hit in hits if 0 <= hit[0] < hit[1] <= len(text)):
+        word = concept, text[start:end].casefold()
         if spans and start < spans[-1].end:
-            spans[-1].take(start, end, concept)
+            spans[-1].take(start, end, word)
         else:
-            spans.append(_Span(*_sentence(text, start, end), start, end, concept))
+            spans.append(_Span(*_sentence(text, start, end), start, end, word))
     chosen: list[_Span] = []
-    shown: set[str] = set()
-    for span in sorted(spans, key=lambda span: (-len(span.concepts), span.start)):
-        if len(chosen) < MAX_PASSAGES and (span.concepts - shown or not chosen):
+    shown: set[_Word] = set()
+    for span in sorted(spans, key=lambda span: (-len(span.words), span.start)):
+        fresh = span.words - shown
+        concepts = {concept for concept, _ in fresh} - {concept for concept, _ in shown}
+        if len(chosen) < MAX_PASSAGES and (concepts or len(fresh) > 1):
             chosen.append(span)
-            shown |= span.concepts
+            shown |= span.words
     joined: list[_Span] = []
     for span in sorted(chosen, key=lambda span: span.start):
         if joined and span.start == joined[-1].end and span.end - joined[-1].start <= MAX_PASSAGE:
@@ -77,21 +83,20 @@ def opening(text: str) -> Passage:
 class _Span:
     """A sentence and the hits in it."""
 
-    def __init__(self, start: int, end: int, hit_start: int, hit_end: int, concept: str) -> None:
+    def __init__(self, start: int, end: int, hit_start: int, hit_end: int, word: _Word) -> None:
         self.start, self.end = start, max(end, hit_end)
         self.hits = [(hit_start, hit_end)]
-        self.concepts = {concept}
+        self.words = {word}
 
-    def take(self, start: int, end: int, concept: str) -> None:
+    def take(self, start: int, end: int, word: _Word) -> None:
         self.hits.append((start, end))
         self.end = max(self.end, end)
-        self.concepts.add(concept)
+        self.words.add(word)
 
     def join(self, other: _Span) -> None:
         """Take in the sentence that follows."""
         self.end = other.end
         self.hits += other.hits
-        self.concepts |= other.concepts
 
 
 def _sentence(text: str, start: int, end: int) -> tuple[int, int]:

@@ -41,6 +41,15 @@ def test_sentences_that_show_another_concept_come_first_and_three_are_enough():
     assert marked(shown[-1]) == ["ship", "crane"]
 
 
+def test_a_sentence_with_two_words_not_shown_yet_is_worth_a_passage():
+    text = "A crane and a ship. " + "Nothing. " * 9 + "Two cranes and ships. " + "Nothing. " * 9 + "One more crane."
+    words = [
+        (text.index(word), text.index(word) + len(word), word[:4]) for word in ("crane", "ship", "cranes", "ships")
+    ]
+    words.append((text.rindex("crane"), text.rindex("crane") + 5, "cran"))
+    assert [passage.text for passage in passages(text, words)] == ["A crane and a ship.", "Two cranes and ships."]
+
+
 @pytest.mark.parametrize(
     ("text", "word", "sentence"),
     [

@@ -106,6 +106,7 @@ def test_a_long_unsubscribe_address_is_not_encoded():
     sender = "a-rather-long-name-of-a-desk-within-a-department@mail.department.ministry.example.org"
     raw = build_mail(message(), sender=sender, to=["a@example.org"])
     assert b"List-Unsubscribe: <mailto:a-rather-long-name-of-a-desk" in raw
+    assert re.search(rb"\r\nX-Monitor-Head: [0-9a-f]{64}\r\n", raw)
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -25,17 +25,18 @@ MAX_NAMES = 20
 class _Policy(EmailPolicy):
     """SMTP's line ends; headers fold at 78 characters, so that encoded words stay within RFC 2047's 75.
 
-    Except `List-Unsubscribe`, which Python would encode as well when it is longer, and thereby hide the button:
-    https://github.com/python/cpython/issues/85725
+    Except those without a blank to fold at: Python would encode a long `List-Unsubscribe`, and thereby hide the
+    button (https://github.com/python/cpython/issues/85725).
     """
 
     def fold(self, name: str, value: str) -> str:
-        return f"{name}: {value}\r\n" if name == "List-Unsubscribe" else super().fold(name, value)
+        return f"{name}: {value}\r\n" if name in _WHOLE else super().fold(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
         return self.fold(name, value).encode("ascii", "surrogateescape")
 
 
+_WHOLE = ("List-Unsubscribe", "X-Monitor-Head")
 _POLICY = _Policy(linesep="\r\n")
 
 

@@ -118,7 +118,7 @@ def page_of(digest: Digest, composed_at: datetime, *, full: int = FULL, listed: 
         summary=summary_of(digest),
         themes=themes_of(digest),
         receiver=digest.receiver,
-        window=f"{times.long(digest.window.start)} – {times.long(digest.window.end)}",
+        window=times.span(digest.window.start, digest.window.end),
         time_zone=digest.time_zone,
         sections=tuple(_sections(digest, times, full, listed)),
         notices=tuple(_notices(digest, times)),
@@ -195,6 +195,11 @@ class Times:
     def long(self, at: datetime) -> str:
         """`Tue 24 Nov 2026, 07:00`"""
         return f"{_DAYS[at.astimezone(self._zone).weekday()]} {self.minute(at)}"
+
+    def span(self, start: datetime, end: datetime) -> str:
+        """`Mon 23 Nov 2026, 07:00 – Tue 24 Nov 2026, 07:00`; within a day its date once."""
+        last = f"{end.astimezone(self._zone):%H:%M}" if self.day(start) == self.day(end) else self.long(end)
+        return f"{self.long(start)} – {last}"
 
 
 # Not strftime's %a and %b: these depend on the machine's locale.
