@@ -282,8 +282,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(Protocol):
-    """Sends one message over one channel. Never raises: every failure is an `Outcome`. Sending the same delivery id
-    twice is
-    recognisable by the peer (same Message-ID, same webhook-id, same file name)."""
+    """Sends one message over one channel. Never raises: every failure is an `Outcome`; cancelled while the peer surely
+    has nothing, it may answer with a failure too. Sending the same delivery id twice is recognisable by the peer (same
+    Message-ID, same webhook-id, same file name).
+    """
 
     async def send(self, message: Message) -> Outcome: ...

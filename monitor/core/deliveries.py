@@ -15,7 +15,7 @@ from monitor.core.views import DeliveryRow
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
 LONGEST_RETRY_AFTER = timedelta(days=1)
-MAX_ATTEMPTS = 100  # some four days; then a person decides
+ROUND = 100  # attempts, some four days; then a person decides, and may grant another round
 MAX_WORDS = 500
 
 
@@ -70,7 +70,7 @@ def conclude(
     wait = retry_wait(attempt, chance)
     if outcome.retry_after is not None:
         wait = max(wait, min(timedelta(seconds=max(outcome.retry_after, 0)), LONGEST_RETRY_AFTER))
-    again = now + wait if attempt < MAX_ATTEMPTS else None
+    again = now + wait if attempt % ROUND else None
     if outcome.state is Result.UNKNOWN:
         held = on_unknown is OnUnknown.HOLD or again is None
         return (_unknown(delivery, attempt, words, None if held else again),)

@@ -108,9 +108,11 @@ class Gatherer:
             return
         in_force = self._timeline.within(after, upto)
         for row in self._store.rows(views.ALERT_EVENTS, after=after, upto=upto):
-            theme, _ = self._identity_of(row.alert_id)
+            identity = self._identity_of(row.alert_id)
+            if identity is None:
+                continue
             rule_changed = row.reason == ev.AlertReason.RULE_CHANGED
-            if receiver in in_force(row.position).addressees(theme, row.severity, rule_changed=rule_changed):
+            if receiver in in_force(row.position).addressees(identity[0], row.severity, rule_changed=rule_changed):
                 yield row
 
     def compose(self, window: Window, rows: Iterable[views.AlertEventRow] | None = None) -> digests.Digest:
@@ -149,19 +151,19 @@ class Gatherer:
         """How the sources stood at a position."""
         return digests.coverage(self._sources_at(upto), unmatched)
 
-    def _read_identity(self, alert_id: str) -> tuple[str, str]:
-        """Theme and story of an alert: the one thing of it that never changes."""
+    def _read_identity(self, alert_id: str) -> tuple[str, str] | None:
+        """Theme and story of an alert: what never changes of it. None where its raising was erased."""
         row = self._store.get(views.ALERTS, alert_id)
-        assert row is not None, "an alert event has an alert"
-        return row.theme, row.story_id
+        return (row.theme, row.story_id) if row else None
 
     def _news(self, rows: Iterable[views.AlertEventRow]) -> list[digests.AlertNews]:
         events: dict[str, list[views.AlertEventRow]] = {}
         for row in rows:
             events.setdefault(row.alert_id, []).append(row)
         return [
-            digests.AlertNews(alert_id, *self._identity_of(alert_id), tuple(events_of_it))
+            digests.AlertNews(alert_id, *identity, tuple(events_of_it))
             for alert_id, events_of_it in events.items()
+            if (identity := self._identity_of(alert_id)) is not None
         ]
 
     @staticmethod

@@ -114,6 +114,11 @@ class EmailReceiver:
                 return await attempt.run()
         except TimeoutError:
             return attempt.broken(f"no answer within {self._deadline:.0f} s")
+        except asyncio.CancelledError:
+            if attempt.handed_over:
+                raise
+            # Stopped, and the peer surely has nothing: worth knowing, so the cancellation ends here.
+            return _failed("stopped before the message was handed over")
 
 
 class _Attempt:
@@ -121,7 +126,7 @@ class _Attempt:
 
     def __init__(self, server: SmtpServer, sender: str, to: Sequence[str], raw: bytes) -> None:
         self._server, self._sender, self._to, self._raw = server, sender, to, raw
-        self._handed_over = False
+        self.handed_over = False
 
     async def run(self) -> Outcome:
         smtp = self._client()
@@ -143,7 +148,7 @@ class _Attempt:
 
     def broken(self, words: str) -> Outcome:
         """The line or our patience broke."""
-        if self._handed_over:
+        if self.handed_over:
             return Outcome(state=Result.UNKNOWN, detail=self._where(f"{words}, after the message was handed over"))
         return _failed(self._where(words))
 
@@ -161,7 +166,7 @@ class _Attempt:
                 refused.append(error)
         if not accepted:
             raise refused[0]
-        self._handed_over = True
+        self.handed_over = True
         response = await smtp.data(self._raw)
         with contextlib.suppress(SMTPException, OSError):
             await smtp.quit(timeout=QUIT_SECONDS)

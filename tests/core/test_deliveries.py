@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor.core import events as ev
 from monitor.core.deliveries import (
     LONGEST_WAIT,
-    MAX_ATTEMPTS,
+    ROUND,
     Outcome,
     Result,
     conclude,
@@ -74,7 +74,9 @@ def test_an_unknown_outcome_is_resent_or_held():
 
 @pytest.mark.parametrize("state", [Result.FAILED, Result.UNKNOWN])
 def test_after_some_days_a_person_decides(state: Result):
-    assert after(state, attempt=MAX_ATTEMPTS)[0].next_attempt is None
+    assert after(state, attempt=ROUND - 1)[0].next_attempt is not None
+    assert after(state, attempt=ROUND)[0].next_attempt is None
+    assert after(state, attempt=ROUND + 1)[0].next_attempt is not None
 
 
 def test_an_attempt_cut_short_is_unknown_but_the_outbox_knows_itself():

@@ -1,13 +1,15 @@
 """Mail to a real SMTP server on loopback, in all its moods."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from monitor.core.deliveries import Result
 from monitor.receivers.email import EmailReceiver, SmtpServer, Tls, parse_smtp_url
-from tests.acceptance.mail_server import MailServer, Manner
+from tests.acceptance.mail_server import Certificate, MailServer, Manner
 from tests.receivers.letters import message
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +106,41 @@ async def test_required_starttls_where_there_is_none_sends_nothing(server: MailS
 async def test_opportunistic_starttls_goes_without_where_there_is_none(server: MailServer):
     smtp = SmtpServer("127.0.0.1", server.port, Tls.OPPORTUNISTIC)
     assert (await EmailReceiver(smtp, SENDER).send(message())).state is Result.DELIVERED
+
+
+async def test_starttls_with_a_certificate_nobody_vouches_for(tmp_path: Path):
+    with MailServer(Certificate.make(tmp_path)) as server:
+        strict = EmailReceiver(SmtpServer("127.0.0.1", server.port, Tls.REQUIRED), SENDER)
+        outcome = await strict.send(message())
+        assert (outcome.state, outcome.permanent) == (Result.FAILED, False)
+        assert "certificate" in outcome.detail.lower()
+        assert not server.box
+        lenient = EmailReceiver(SmtpServer("127.0.0.1", server.port, Tls.OPPORTUNISTIC), SENDER)
+        assert (await lenient.send(message())).state is Result.DELIVERED
+        assert server.box[0].encrypted
+
+
+async def test_stopped_before_anything_was_handed_over_it_says_so():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = SmtpServer("127.0.0.1", silent.getsockname()[1], Tls.OFF)
+        sending = asyncio.create_task(EmailReceiver(server, SENDER).send(message()))
+        silent.settimeout(10)
+        connection, _ = await asyncio.to_thread(silent.accept)
+        with connection:
+            sending.cancel()
+            outcome = await sending
+    assert (outcome.state, outcome.permanent) == (Result.FAILED, False)
+
+
+async def test_stopped_after_the_message_was_handed_over_it_cannot_say(server: MailServer):
+    server.manner = Manner.SLOW
+    sending = asyncio.create_task(receiver(server).send(message()))
+    async with asyncio.timeout(10):
+        while not server.box:  # noqa: ASYNC110 - the box fills in the server's thread
+            await asyncio.sleep(0.01)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
 
 
 async def test_without_server_or_sender_the_words_say_what_to_set():
