@@ -185,6 +185,7 @@ class Monitor:
     async def cycle(self, *, settle: bool) -> None:
         """Ingest all that is due, match, alert, send what is due. With `settle`, `group_wait` counts as elapsed."""
         await self.check_clock()
+        await self.ingest_folders()
         await self.ingest_due(deadline=ONCE_INGEST_SECONDS)
         await self.detect()
         await self.close_windows(settle=settle)

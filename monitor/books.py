@@ -109,7 +109,7 @@ class Books:
             self.receivers = receivers
             _take(in_force, on_disk, RECEIVERS_FILE)
         sources, odd = _load_sources(on_disk)
-        if sources and SOURCES_FILE not in unread:
+        if (sources or not odd) and SOURCES_FILE not in unread:
             self.sources = _keep_faulty(sources, self.sources) if odd else sources
             _take(in_force, on_disk, SOURCES_FILE)
         faults = [*faults, *wrong, *odd]

@@ -51,6 +51,8 @@ class Daemon:
             self._scheduler.add_job(self._guarded(name, job), "interval", seconds=TICK_SECONDS, id=name)
         server = await control.serve(self._monitor.settings.state, self._handle, token=new_token())
         watcher = asyncio.create_task(self._watch())
+        # What was dropped into a folder while nobody watched is not told of by the watcher.
+        self._soon("folders", self._monitor.ingest_folders)
         self._scheduler.start()
         self._say_ready()
         try:
@@ -108,10 +110,10 @@ class Daemon:
             with contextlib.suppress(NotImplementedError):  # Windows: the default handler raises KeyboardInterrupt
                 loop.add_signal_handler(sign, self._stop.set)
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+            loop.add_signal_handler(signal.SIGHUP, self._soon, "reload", self._monitor.reload)
 
-    def _reload_soon(self) -> None:
-        task = asyncio.ensure_future(self._guarded("reload", self._monitor.reload)())
+    def _soon(self, name: str, job: Callable[[], Awaitable[object]]) -> None:
+        task = asyncio.ensure_future(self._guarded(name, job)())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
