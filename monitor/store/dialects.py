@@ -92,15 +92,17 @@ class Database(ABC):
         assert cursor is not None
         return list(cursor.fetchall())
 
-    def fetch_in(self, connection: Connection, statement: str, keys: Sequence[Any], *first: Any) -> Iterator[Any]:
-        """Rows of a statement that ends in `{}`, a list of places for the keys; `first` are the parameters before.
+    def fetch_in(
+        self, connection: Connection, statement: str, keys: Sequence[Any], *first: Any, between: str = ", "
+    ) -> Iterator[Any]:
+        """Rows of a statement that holds `{}`, a list of places for the keys; `first` are the parameters before.
 
         Lists are filled up to a power of two by repeating the last key, so that few statements are ever prepared.
         """
         for start in range(0, len(keys), 512):
             some = keys[start : start + 512]
             width = 1 << (len(some) - 1).bit_length()
-            places = statement.format(", ".join("?" * width))
+            places = statement.format(between.join("?" * width))
             yield from self.fetch(connection, places, (*first, *some, *[some[-1]] * (width - len(some))))
 
     def execute(self, connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from monitor.errors import MonitorError, StoreError
 from monitor.store.chain import LogHead, StoredEvent
 from monitor.store.fold import AnyView, recorded
+from monitor.store.log_end import serving_generations
 from monitor.store.reads import fetch_events
 
 if TYPE_CHECKING:
@@ -20,29 +21,6 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 """Events folded, or stale rows swept, in one transaction: appends wait no longer than that."""
-
-
-class Live(NamedTuple):
-    """Which generation of each view serves, as of `revision`."""
-
-    revision: int
-    serving: Mapping[AnyView, int]
-
-
-UNKNOWN = Live(-1, {})
-
-
-def live(store: SqlStore, connection: Connection, revision: int) -> Live:
-    """The serving generations. Raises `StoreError` unless they are exactly the views that this program folds: a writer
-    that left one out would let it fall behind unseen.
-    """
-    found = _serving(store, connection)
-    if {name: version for name, (version, _) in found.items()} != {view.name: view.version for view in store.views}:
-        raise StoreError(
-            f"{store.database.place}: its views are kept by another version of this program; nothing was appended,"
-            " stop one of the two"
-        )
-    return Live(revision, {view: found[view.name][1] for view in store.views})
 
 
 def settle(store: SqlStore) -> None:
@@ -70,10 +48,10 @@ def rebuild(
 
 def _sort_out(store: SqlStore, connection: Connection) -> tuple[list[AnyView], bool]:
     """Which views have to be folded, and whether there are rows to sweep."""
-    head = store.locked_head(connection)
+    head = store.end.lock(connection)
     execute = store.database.execute
     connection.exec_driver_sql("UPDATE generations SET state = 'dropped' WHERE state = 'building'")
-    serving = _serving(store, connection)
+    serving = serving_generations(store.database, connection)
     wanted = {view.name: view for view in store.views}
     gone = [(serving[name][1],) for name in serving.keys() - wanted.keys()]
     execute(connection, "UPDATE generations SET state = 'dropped' WHERE generation = ?", gone)
@@ -98,7 +76,7 @@ def _rebuild(
         done = _catch_up(store, building, without) if building else store.head().position
 
         def swap(connection: Connection) -> None:
-            head = store.locked_head(connection)
+            head = store.end.lock(connection)
             _check_ours(store, connection, building)
             rows = fetch_events(store.database, connection, done, head.position, head.position)
             _fold(store, connection, building, rows, without)
@@ -122,8 +100,8 @@ def _catch_up(store: SqlStore, building: Mapping[AnyView, int], without: Collect
             return done
         events = [recorded(row) for row in rows if row.position not in without]
         with store.database.reading("rebuilding") as connection:
-            changed = store.changes(connection, building, events)
-        step = partial(store.write_changes, serving=building, changed_views=changed)
+            changed = store.end.changes(connection, building, events)
+        step = partial(store.end.write_changes, generations=building, changed_views=changed)
         store.write(step, "rebuilding")
         done = rows[-1].position
 
@@ -136,11 +114,11 @@ def _fold(
     without: Collection[int],
 ) -> None:
     events = [recorded(row) for row in rows if row.position not in without]
-    store.write_changes(connection, building, store.changes(connection, building, events))
+    store.end.write_changes(connection, building, store.end.changes(connection, building, events))
 
 
 def _begin(store: SqlStore, connection: Connection, views: Sequence[AnyView]) -> dict[AnyView, int]:
-    store.locked_head(connection)  # numbers are handed out by one process at a time
+    store.end.lock(connection)  # numbers are handed out by one process at a time
     last = store.database.fetch(connection, "SELECT coalesce(max(generation), 0) FROM generations")[0][0]
     building = {view: last + number for number, view in enumerate(views, start=1)}
     store.database.execute(
@@ -157,7 +135,7 @@ def _switch(store: SqlStore, connection: Connection, building: Mapping[AnyView, 
     execute(connection, "UPDATE generations SET state = 'dropped' WHERE view = ? AND state = 'serving'", names)
     numbers = [(generation,) for generation in building.values()]
     execute(connection, "UPDATE generations SET state = 'serving' WHERE generation = ?", numbers)
-    _bump(store, connection, store.locked_head(connection))
+    _bump(store, connection, store.end.lock(connection))
 
 
 def _bump(store: SqlStore, connection: Connection, head: LogHead) -> None:
@@ -178,11 +156,6 @@ def _check_ours(store: SqlStore, connection: Connection, building: Mapping[AnyVi
         raise StoreError(
             f"{store.database.place}: another process dropped this rebuild; the old views serve, try again"
         )
-
-
-def _serving(store: SqlStore, connection: Connection) -> dict[str, tuple[int, int]]:
-    rows = store.database.fetch(connection, "SELECT view, version, generation FROM generations WHERE state = 'serving'")
-    return {view: (version, generation) for view, version, generation in rows}
 
 
 def sweep(store: SqlStore) -> None:

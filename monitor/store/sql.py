@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from monitor.core.events import Recorded
 from monitor.errors import MonitorError, StoreError
-from monitor.ports import Appended, Clock, Commit, PollState
+from monitor.ports import Appended, Clock, Commit
 from monitor.store import generations, schema
-from monitor.store.chain import Entropy, LogHead, StoredEvent, commit_to, microseconds
+from monitor.store.chain import Entropy, StoredEvent, commit_to, microseconds
 from monitor.store.dialects import database
 from monitor.store.erasure import SYSTEM, erasable, erasure, touched
-from monitor.store.fold import AnyView, Change, KeptRow, changes, named
-from monitor.store.plan import Batch, Known, Used, draft_all
+from monitor.store.fold import AnyView, named
+from monitor.store.log_end import LogEnd
+from monitor.store.plan import Batch, Known, draft_all
 from monitor.store.reads import SqlReader, fetch_events
 from monitor.store.writer import Work, Writer
 
 T = TypeVar("T")
+
+CAREFUL_FOR = 16
+"""How many transactions look before they write, after one that met a duplicate."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,6 +35,10 @@ class _Tried(NamedTuple):
 
     batch: Batch
     outcomes: list[tuple[tuple[Appended, ...] | None, MonitorError | None]]
+
+
+class _Doubt(Exception):
+    """A commit would be refused on what was only taken to be so."""
 
 
 class SqlStore(SqlReader):
@@ -44,7 +51,8 @@ class SqlStore(SqlReader):
         self.views, self.read_only = tuple(views), read_only
         self._clock, self._entropy = clock, entropy
         self._connection: Connection | None = None
-        self._live = generations.UNKNOWN
+        self.end = LogEnd(self.database, self.views)
+        self._care = 0
         self._writer: Writer | None = None
         try:
             if read_only:
@@ -120,7 +128,7 @@ class SqlStore(SqlReader):
         raise AssertionError("not reached")
 
     def _give_up(self, connection: Connection) -> None:
-        self._live = generations.UNKNOWN  # it may have been read from what is now rolled back
+        self.end.forget()
         try:
             if connection.invalidated:
                 self._disconnect()
@@ -135,19 +143,8 @@ class SqlStore(SqlReader):
         return self._to_write().append(commit, draft_all(commit.events, self._entropy))
 
     def _commit_group(self, works: Sequence[Work]) -> None:
-        tried: list[_Tried] = []
-
-        def run(connection: Connection) -> _Tried:
-            tried.append(self._append(connection, works, tried[-1] if tried else None))
-            return tried[-1]
-
         try:
-            try:
-                done = self._transact(run)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                done = self._transact(run)  # the line went dead; COMMIT may have gone through unheard
+            done = self._try(works)
         except SQLAlchemyError as error:
             self._refuse(works, self.database.explain(error, "appending"), error)
         except Exception as error:
@@ -155,6 +152,29 @@ class SqlStore(SqlReader):
         else:
             for work, (placed, refusal) in zip(works, done.outcomes, strict=True):
                 work.placed, work.error = placed, refusal
+
+    def _try(self, works: Sequence[Work]) -> _Tried:
+        """Once in good faith; again with care where something taken to be new is not; again where the line went dead
+        and COMMIT may have gone through unheard.
+        """
+        tried: list[_Tried] = []
+        lost = False
+
+        def run(connection: Connection) -> _Tried:
+            tried.append(self._append(connection, works, tried[-1] if tried else None))
+            return tried[-1]
+
+        while True:
+            try:
+                return self._transact(run)
+            except (IntegrityError, _Doubt):
+                if self._care:
+                    raise
+                self._care = CAREFUL_FOR
+            except DBAPIError as error:
+                if lost or not error.connection_invalidated:
+                    raise
+                lost = True
 
     def _refuse(self, works: Sequence[Work], error: Exception, cause: Exception | None) -> None:
         error.__cause__ = cause or error.__cause__
@@ -166,17 +186,21 @@ class SqlStore(SqlReader):
                 self._commit_group([work])  # one commit's fault must not fail the others
 
     def _append(self, connection: Connection, works: Sequence[Work], before: _Tried | None) -> _Tried:
-        head = self._head_to_extend(connection)
+        head = self.end.to_extend(connection)
         if before is not None and self._landed(connection, before.batch):
             return before
-        batch = Batch(head, self._known(connection, works), microseconds(self._clock()), fold=bool(self.views))
+        known = self.end.known(connection, works, careful=self._care > 0)
+        batch = Batch(head, known, microseconds(self._clock()), fold=bool(self.views))
         outcomes: list[tuple[tuple[Appended, ...] | None, MonitorError | None]] = []
         for work in works:
             try:
                 outcomes.append((batch.place(work.commit, work.drafts), None))
             except MonitorError as error:
+                if not self._care:  # it may be a retry, which is not refused
+                    raise _Doubt from error
                 outcomes.append((None, error))
-        self._write(connection, batch)
+        self.end.write(connection, batch)
+        self._care -= self._care > 0
         return _Tried(batch, outcomes)
 
     def _landed(self, connection: Connection, batch: Batch) -> bool:
@@ -185,146 +209,21 @@ class SqlStore(SqlReader):
         statement = "SELECT hash FROM events WHERE position = ?"
         return first is not None and self.database.fetch(connection, statement, first[:1]) == [first[-1:]]
 
-    def locked_head(self, connection: Connection) -> LogHead:
-        """The log's end, held until the transaction ends."""
-        found = self.database.fetch(connection, self.database.lock_head)
-        if not found:
-            raise StoreError(f"{self.database.place}: the row of the log's head is gone; restore a backup")
-        return LogHead(*found[0])
-
-    def _head_to_extend(self, connection: Connection) -> LogHead:
-        """The log's end, and `_live` in step with it."""
-        head = self.locked_head(connection)
-        if head.views_revision != self._live.revision:
-            self._live = generations.live(self, connection, head.views_revision)
-        return head
-
-    def _write(self, connection: Connection, batch: Batch) -> None:
-        if batch.rows:
-            self.database.insert_events(connection, batch.rows)
-            serving = self._live.serving
-            self.write_changes(connection, serving, self.changes(connection, serving, batch.recorded))
-            self.database.execute(
-                connection, "UPDATE log_head SET position = ?, hash = ?", [(batch.head.position, batch.head.hash)]
-            )
-        self.database.execute(
-            connection,
-            "INSERT INTO checkpoints (subscription, position) VALUES (?, ?)"
-            " ON CONFLICT (subscription) DO UPDATE SET position = excluded.position",
-            list(batch.checkpoints.items()),
-        )
-        self._write_polls(connection, batch.polls)
-
-    def _known(self, connection: Connection, works: Sequence[Work]) -> Known:
-        fetch_in = self.database.fetch_in
-        drafts = [draft for work in works for draft in work.drafts]
-        dedupes = list({draft.dedupe for draft in drafts if draft.dedupe is not None})
-        ids = list({draft.event_id for draft in drafts if draft.event_id is not None})
-        streams = list({draft.stream for draft in drafts}.union(*(work.commit.expected for work in works)))
-        names = list({work.commit.checkpoint[0] for work in works if work.commit.checkpoint})
-        return Known(
-            dict(fetch_in(connection, "SELECT dedupe, position FROM events WHERE dedupe IN ({})", dedupes)),
-            {
-                row[0]: Used(*row[1:])
-                for row in fetch_in(
-                    connection, "SELECT event_id, position, stream, type FROM events WHERE event_id IN ({})", ids
-                )
-            },
-            self._versions(connection, streams),
-            self._checkpoints(connection, names),
-        )
-
-    def _checkpoints(self, connection: Connection, names: Sequence[str]) -> dict[str, int]:
-        statement = "SELECT subscription, position FROM checkpoints WHERE subscription IN ({})"
-        return dict(self.database.fetch_in(connection, statement, names))
-
-    def _versions(self, connection: Connection, streams: Sequence[str]) -> dict[str, int]:
-        # A seek to the end of each stream; GROUP BY would walk every version of it.
-        statement = (
-            "SELECT s.column1, (SELECT max(version) FROM events e WHERE e.stream = s.column1) FROM (VALUES ({})) AS s"
-        )
-        found: dict[str, int] = {}
-        for start in range(0, len(streams), 256):
-            some = streams[start : start + 256]
-            width = 1 << (len(some) - 1).bit_length()
-            places = statement.format("), (".join("?" * width))
-            rows = self.database.fetch(connection, places, (*some, *[some[-1]] * (width - len(some))))
-            found.update((stream, version) for stream, version in rows if version is not None)
-        return found
-
-    def _write_polls(self, connection: Connection, polls: Mapping[str, PollState | None]) -> None:
-        kept = [
-            (source_id, poll.next_due and microseconds(poll.next_due), _encode(poll))
-            for source_id, poll in polls.items()
-            if poll is not None
-        ]
-        self.database.execute(
-            connection,
-            "INSERT INTO polls (source_id, next_due, body) VALUES (?, ?, ?)"
-            " ON CONFLICT (source_id) DO UPDATE SET next_due = excluded.next_due, body = excluded.body",
-            kept,
-        )
-        gone = [(source_id,) for source_id, poll in polls.items() if poll is None]
-        self.database.execute(connection, "DELETE FROM polls WHERE source_id = ?", gone)
-
-    # --- views, written
-
-    def changes(
-        self, connection: Connection, serving: Mapping[AnyView, int], events: Sequence[Recorded]
-    ) -> list[tuple[AnyView, list[Change]]]:
-        """What events make of the rows of these generations; nothing is written."""
-
-        def load(view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
-            statement = "SELECT key, sort, facet, body FROM view_rows WHERE generation = ? AND key IN ({})"
-            rows = self.database.fetch_in(connection, statement, keys, serving[view])
-            return {key: KeptRow(*kept) for key, *kept in rows}
-
-        return list(changes(serving, events, load))
-
-    def write_changes(
-        self,
-        connection: Connection,
-        serving: Mapping[AnyView, int],
-        changed_views: Iterable[tuple[AnyView, list[Change]]],
-    ) -> None:
-        """Write rows into these generations, in the caller's transaction."""
-        added: list[tuple[Any, ...]] = []
-        edited: list[tuple[Any, ...]] = []
-        moved: list[tuple[Any, ...]] = []
-        gone: list[tuple[Any, ...]] = []
-        for view, changed in changed_views:
-            generation = serving[view]
-            for key, before, after in changed:
-                if after is None:
-                    gone.append((generation, key))
-                elif before is None:
-                    added.append((generation, key, *after))
-                elif before[:2] == after[:2]:  # leaves the indices alone
-                    edited.append((after.body, generation, key))
-                else:
-                    moved.append((*after, generation, key))
-        execute = self.database.execute
-        execute(connection, "INSERT INTO view_rows (generation, key, sort, facet, body) VALUES (?, ?, ?, ?, ?)", added)
-        execute(connection, "UPDATE view_rows SET body = ? WHERE generation = ? AND key = ?", edited)
-        execute(
-            connection, "UPDATE view_rows SET sort = ?, facet = ?, body = ? WHERE generation = ? AND key = ?", moved
-        )
-        execute(connection, "DELETE FROM view_rows WHERE generation = ? AND key = ?", gone)
-
     # --- what the commands need
 
     def extend(self, rows: Sequence[StoredEvent], checkpoints: Mapping[str, int]) -> None:
         """See `kept.KeptLog`."""
 
         def run(connection: Connection) -> None:
-            head = self._head_to_extend(connection)
+            head = self.end.to_extend(connection)
             known = Known(
-                versions=self._versions(connection, list({row.stream for row in rows})),
-                checkpoints=self._checkpoints(connection, list(checkpoints)),
+                versions=self.end.versions(connection, list({row.stream for row in rows})),
+                checkpoints=self.end.checkpoints(connection, list(checkpoints)),
             )
             batch = Batch(head, known, 0)
             batch.adopt(rows, checkpoints)
-            self._write(connection, batch)
+            self.end.write(connection, batch)
+            self.end.forget()
 
         self.write(run, "importing")
 
@@ -345,7 +244,7 @@ class SqlStore(SqlReader):
         targets = tuple(event.position for event in found)
 
         def finish(connection: Connection) -> None:
-            head = self._head_to_extend(connection)
+            head = self.end.to_extend(connection)
             rows = [self._row(connection, position) for position in targets]
             self.database.execute(
                 connection,
@@ -354,9 +253,10 @@ class SqlStore(SqlReader):
             )
             events = [erasure(row.position, reason, actor) for row in rows if row.body is not None]
             drafts = draft_all(events, self._entropy)
-            batch = Batch(head, Known(versions=self._versions(connection, [SYSTEM])), microseconds(self._clock()))
+            batch = Batch(head, Known(versions=self.end.versions(connection, [SYSTEM])), microseconds(self._clock()))
             batch.place(Commit(), drafts)
-            self._write(connection, batch)
+            self.end.write(connection, batch)
+            self.end.forget()
 
         if targets:
             generations.rebuild(self, touched(self.views, found), without=targets, finish=finish)

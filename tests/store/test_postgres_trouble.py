@@ -75,12 +75,11 @@ class Line:
                     if not self.before:
                         client.shutdown(socket.SHUT_RDWR)  # nobody hears the answer
                         server.sendall(data)
-                        server.recv(65536)
                     break
                 server.sendall(data)
-        for end in (client, server):
+        for end, how in ((client, socket.SHUT_RDWR), (server, socket.SHUT_WR)):
             with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+                end.shutdown(how)
 
     def _down(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
