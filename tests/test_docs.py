@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from monitor import cli
 from monitor.settings import _CHECKS as SETTINGS
-from tests.events_page import PAGE, render
+from tests import commands_page, events_page
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -66,7 +66,11 @@ def test_no_page_shows_a_command_that_is_not_there() -> None:
 
 
 def test_every_event_is_documented_as_it_is() -> None:
-    assert PAGE.read_text("utf-8") == render(), "stale: run `python -m tests.events_page`"
+    assert events_page.PAGE.read_text("utf-8") == events_page.render(), "stale: run `python -m tests.events_page`"
+
+
+def test_every_command_is_documented_as_it_is() -> None:
+    assert commands_page.PAGE.read_text("utf-8") == commands_page.render(), "stale: run `python -m tests.commands_page`"
 
 
 def test_every_setting_is_documented() -> None:

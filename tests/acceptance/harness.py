@@ -180,7 +180,7 @@ class Workspace:
 
     def theme(self, name: str = "machines", when: str = '"machine tools" and "Russia"') -> None:
         """A theme of one rule, which the given expression is. (JSON is YAML too.)"""
-        theme = {"title": f"Theme {name}", "severity": "high", "rules": [{"id": "only", "when": when}]}
+        theme = {"theme": name, "title": f"Theme {name}", "severity": "high", "rules": [{"id": "only", "when": when}]}
         self.write(f"rules/themes/{name}.yaml", json.dumps(theme, indent=1))
 
     def sources(self, *feeds: tuple[str, str], folder: bool = False) -> None:

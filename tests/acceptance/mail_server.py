@@ -45,9 +45,10 @@ class Mail:
         return str(self.message["Message-ID"])
 
     def part(self, subtype: str) -> str:
+        """The text of one part, white space folded: lines are wrapped where they happen to end."""
         body = self.message.get_body((subtype,))
         assert body is not None, f"no text/{subtype} part"
-        return str(body.get_content())
+        return " ".join(str(body.get_content()).split())
 
 
 class MailServer:

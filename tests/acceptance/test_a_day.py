@@ -13,6 +13,7 @@ from tests.acceptance.mail_server import Mail, MailServer
 DESK, DAILY = "desk@example.org", "daily@example.org"
 INTERVAL = timedelta(minutes=5)
 EDITED = """
+theme: ferries
 title: Ferries
 severity: medium
 rules:

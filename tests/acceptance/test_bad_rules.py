@@ -54,13 +54,13 @@ def test_no_rules_folder_later_leaves_the_adopted_book_in_force(work: Workspace)
         ("a theme that is not YAML", "title: [unclosed\nrules: {\n", r"themes/bad\.yaml:\d+:\d+: "),
         (
             "a theme whose rule does not parse",
-            'title: Bad\nrules:\n  - id: x\n    when: ("a" and\n',
-            r"themes/bad\.yaml:4:\d+: ",
+            'theme: bad\ntitle: Bad\nrules:\n  - id: x\n    when: ("a" and\n',
+            r"themes/bad\.yaml:5:\d+: ",
         ),
         (
             "a theme with an unknown concept",
-            "title: Bad\nconcepts:\n  russia: {terms: [Russia]}\nrules:\n  - {id: x, when: rusia}\n",
-            r"themes/bad\.yaml:5:\d+: .*did you mean 'russia'",
+            "theme: bad\ntitle: Bad\nconcepts:\n  russia: {terms: [Russia]}\nrules:\n  - {id: x, when: rusia}\n",
+            r"themes/bad\.yaml:6:\d+: .*did you mean 'russia'",
         ),
         ("a theme that is binary", "\x00\x01\x02", r"themes/bad\.yaml"),
     ],

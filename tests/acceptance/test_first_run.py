@@ -7,13 +7,13 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.harness import ROOT, Workspace
+from tests.acceptance.mail_server import Mail
 
 THEME = "china-russia-dual-use"
 SEED = "Blinken says China is Russia’s primary military complex supplier"
@@ -49,13 +49,11 @@ def test_the_seed_is_flagged_and_a_complete_digest_lies_in_the_outbox(first: Wor
     [alert] = first.list("alerts")
     assert (alert["theme"], alert["title"], alert["state"]) == (THEME, SEED, "open")
     [raw] = first.outbox
-    message = message_from_bytes(raw, policy=policy.default)
-    assert message["Message-ID"] and message["Date"] and message["Subject"]
+    mail = Mail("", (), raw, encrypted=False)
+    assert mail.message["Message-ID"] and mail.message["Date"] and mail.message["Subject"]
     for kind in ("plain", "html"):
-        body = message.get_body((kind,))
-        assert body is not None
-        assert SEED in body.get_content()
-        assert "machine tools" in body.get_content()
+        assert SEED in mail.part(kind)
+        assert "machine tools" in mail.part(kind)
 
 
 def test_explain_shows_clause_and_words(first: Workspace) -> None:
