@@ -4,7 +4,7 @@ atomic.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -45,7 +45,8 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
 
     Validators are opaque and echoed byte for byte. `next_due` None: never by itself (gone). `polled` is the number of
     polls that ended well; 0 means that the next one is the first. `ttl` to `skip_days` are what the last body said of
-    itself, kept because a 304 brings no body (`skip_hours`, `skip_days`: bit 0 is 00:00 GMT, Monday).
+    itself, kept because a 304 brings no body (`skip_hours`, `skip_days`: bit 0 is 00:00 GMT, Monday). `seen`: the marks
+    of a folder's files that were looked at, one after the other.
     """
 
     source_id: str
@@ -65,6 +66,7 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
     body_size: int = 0
     skip_hours: int = 0
     skip_days: int = 0
+    seen: str = ""
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,17 +232,21 @@ class Parser(Protocol):
     async def parse(self, body: bytes, *, url: str, content_type: str | None) -> ParsedFeed: ...
 
 
+MARK_LENGTH = 12
+
+
 class DocumentsRead(msgspec.Struct, frozen=True, kw_only=True):
     """Some of the documents that a look at the disk brought.
 
-    `location`: the watched folder they lie in, None for those outside all of them. `stamps`: path within the folder ->
-    a mark that changes when the file does. `manifest`: a mark of all files together; on the last part alone.
+    `location`: the watched folder they lie in, None for those outside all of them. `marks`: one for each file, of
+    `MARK_LENGTH` characters, another one once the file has changed. `present`: the marks of all files of the folder; on
+    the last part alone.
     """
 
     feed: ParsedFeed
     location: str | None = None
-    stamps: Mapping[str, str] = {}
-    manifest: str | None = None
+    marks: frozenset[str] = frozenset()
+    present: frozenset[str] | None = None
 
 
 class DocumentReader(Protocol):
@@ -250,12 +256,8 @@ class DocumentReader(Protocol):
     `faults`, and the others are read.
     """
 
-    def read_folder(
-        self, location: str, known: Mapping[str, str], manifest: str | None
-    ) -> AsyncIterator[DocumentsRead]:
-        """What is new or changed in a watched folder against the stamps `known`; where the folder's manifest is still
-        `manifest`, nothing is.
-        """
+    def read_folder(self, location: str, known: Collection[str]) -> AsyncIterator[DocumentsRead]:
+        """What is new or changed in a watched folder against the marks `known`; at least one part, the last."""
         ...
 
     def read_path(self, path: str, folders: Sequence[str]) -> AsyncIterator[DocumentsRead]:

@@ -21,7 +21,16 @@ from monitor.core.entries import Kind, ParsedFeed, Source, derived_id
 from monitor.core.urls import redact_url
 from monitor.core.views import SourceRow
 from monitor.errors import MonitorError
-from monitor.pipeline.polls import Step, after_answer, after_failure, after_folder, fresh_state, within_reach
+from monitor.pipeline.polls import (
+    Step,
+    after_answer,
+    after_failure,
+    after_folder,
+    after_part,
+    fresh_state,
+    seen_marks,
+    within_reach,
+)
 from monitor.pipeline.recording import NOTHING, Count, Done, Recorder
 from monitor.ports import (
     Clock,
@@ -107,7 +116,7 @@ class Ingestor:
         self._recorder = Recorder(store)
         self._sources: dict[str, Source] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._stamps: dict[str, dict[str, str]] = {}
+        self._looked = False
         self._resting: dict[str, float] = {}
         self._latest: datetime | None = None
 
@@ -119,7 +128,6 @@ class Ingestor:
         await _in_thread(self._adopt, before)
         for gone in before.keys() - self._sources.keys():
             self._locks.pop(gone, None)
-            self._stamps.pop(gone, None)
 
     def _adopt(self, before: Mapping[str, Source]) -> None:
         now = self._clock()
@@ -140,7 +148,6 @@ class Ingestor:
                 events.append(ev.SourceAdded(source_id=source.id, kind=source.kind, location=source.location))
                 streams.append(f"source/{source.id}")
                 polls.append(fresh_state(source, None, now))
-                self._stamps.pop(source.id, None)
             elif poll is None:
                 polls.append(fresh_state(source, row, now))
             else:
@@ -165,6 +172,11 @@ class Ingestor:
         """Poll every source that is due, and those that become due meanwhile; at most `deadline` seconds."""
         await _in_thread(self._notice_the_clock)
         asked: set[str] = set()
+        # At the start nobody has watched the folders for a while.
+        first = (
+            () if self._looked else tuple(source.id for source in self._sources.values() if source.kind is Kind.FOLDER)
+        )
+        self._looked = True
 
         async def next_ones(free: int) -> list[Source]:
             clock = asyncio.get_running_loop().time()
@@ -173,7 +185,8 @@ class Ingestor:
             due = await _in_thread(self._store.due, self._clock(), limit)
             await self._forget([poll.source_id for poll in due if poll.source_id not in self._sources])
             ids = [poll.source_id for poll in due if poll.source_id in self._sources]
-            found = [name for name in ids if name not in asked and name not in self._resting][:free]
+            wanted = dict.fromkeys((*first, *ids))
+            found = [name for name in wanted if name not in asked and name not in self._resting][:free]
             asked.update(found)
             return [self._sources[name] for name in found]
 
@@ -250,7 +263,7 @@ class Ingestor:
                 return Polled(source_id=source.id, state="gone", next_due=None)
             if poll.not_before is not None and now < poll.not_before:
                 return Polled(source_id=source.id, state="waiting", next_due=poll.next_due)
-            if not force and now < poll.next_due:  # another run was faster
+            if not force and now < poll.next_due and source.kind is Kind.FEED:  # another run was faster
                 return Polled(source_id=source.id, state="skipped", next_due=poll.next_due)
             try:
                 polled = await (self._look_into if source.kind is Kind.FOLDER else self._ask)(source, poll)
@@ -295,14 +308,15 @@ class Ingestor:
             raise FetchFailed(failed.reason, status=fetched.status, lasting=failed.lasting) from None
 
     async def _look_into(self, source: Source, poll: PollState) -> Polled:
-        known = self._stamps.setdefault(source.id, {})
-        done, faults = Done(), list[str]()
-        async for part in self._documents.read_folder(source.location, known, poll.body_hash):
-            now = self._clock()
-            decide = partial(after_folder, source, poll, manifest=part.manifest, now=now) if part.manifest else None
+        seen, done, faults = seen_marks(poll), Done(), list[str]()
+        async for part in self._documents.read_folder(source.location, seen):
+            now, seen = self._clock(), seen | part.marks
+            if part.present is None:
+                decide = partial(after_part, poll, seen=seen)
+            else:
+                decide = partial(after_folder, source, poll, seen=part.present, now=now)
             recorded = await self._record(source, part.feed, now, decide=decide)
             done = Done(done.count + recorded.count, recorded.poll)
-            known.update(part.stamps)
             faults += part.feed.faults
         return _polled(source.id, done, tuple(faults))
 

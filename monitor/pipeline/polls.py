@@ -19,7 +19,7 @@ from monitor.core.polling import (
     not_before,
 )
 from monitor.core.views import SourceRow
-from monitor.ports import Fetched, FetchFailed, PollState
+from monitor.ports import MARK_LENGTH, Fetched, FetchFailed, PollState
 
 FOLDER_SECONDS = 120  # the least between two looks into a folder; the daemon watches it besides
 LATE = 0.5  # of an interval; so late was a downtime, and many sources are late together
@@ -54,13 +54,30 @@ def within_reach(poll: PollState, source: Source, now: datetime) -> PollState:
     return poll
 
 
-def after_folder(source: Source, poll: PollState, row: SourceRow | None, *, manifest: str, now: datetime) -> Step:
+def after_part(poll: PollState, row: SourceRow | None, *, seen: frozenset[str]) -> Step:
+    """Part of a folder was read: what was is not read again, even if the rest never is."""
+    return Step(poll=replace(poll, seen="".join(sorted(seen))))
+
+
+def after_folder(
+    source: Source, poll: PollState, row: SourceRow | None, *, seen: frozenset[str], now: datetime
+) -> Step:
     """A folder was looked through."""
-    due = now + timedelta(seconds=max(source.every, FOLDER_SECONDS))
     state = replace(
-        poll, body_hash=manifest, next_due=due, polled=poll.polled + 1, failures=0, last_ok=now, last_error=None
+        poll,
+        seen="".join(sorted(seen)),
+        next_due=now + timedelta(seconds=max(source.every, FOLDER_SECONDS)),
+        polled=poll.polled + 1,
+        failures=0,
+        last_ok=now,
+        last_error=None,
     )
     return Step(poll=state, turns=_recovered(source, poll, row))
+
+
+def seen_marks(poll: PollState) -> frozenset[str]:
+    """The marks of the files that were looked at."""
+    return frozenset(poll.seen[at : at + MARK_LENGTH] for at in range(0, len(poll.seen), MARK_LENGTH))
 
 
 def after_answer(

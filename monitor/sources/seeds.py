@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.core.entries import ParsedEntry, ParsedFeed
-from monitor.ports import DocumentsRead, FetchFailed
+from monitor.ports import MARK_LENGTH, DocumentsRead, FetchFailed
 from monitor.sources.documents import MAX_BYTES
 from monitor.sources.workers import Workers
 
@@ -25,7 +25,7 @@ class _File:
     path: Path
     name: str  # within its folder, with forward slashes
     size: int
-    stamp: str
+    mark: str
     problem: str | None = None
 
 
@@ -35,16 +35,12 @@ class Documents:
     def __init__(self, seeds: Path, workers: Workers) -> None:
         self._seeds, self._workers = seeds, workers
 
-    async def read_folder(
-        self, location: str, known: Mapping[str, str], manifest: str | None
-    ) -> AsyncIterator[DocumentsRead]:
+    async def read_folder(self, location: str, known: Collection[str]) -> AsyncIterator[DocumentsRead]:
         """See `ports.DocumentReader`."""
         files = await asyncio.to_thread(_walk, self._folder(location))
-        now = _manifest(files)
-        fresh = [file for file in files if known.get(file.name) != file.stamp] if now != manifest else []
-        async for part in self._read(fresh, location):
+        async for part in self._read([file for file in files if file.mark not in known], location):
             yield part
-        yield DocumentsRead(feed=_feed((), ()), location=location, manifest=now)
+        yield DocumentsRead(feed=_feed((), ()), location=location, present=frozenset(file.mark for file in files))
 
     async def read_path(self, path: str, folders: Sequence[str]) -> AsyncIterator[DocumentsRead]:
         """See `ports.DocumentReader`."""
@@ -75,8 +71,8 @@ class Documents:
             results = await asyncio.gather(*(self._parse(file) for file in batch))
             entries = tuple(entry for found, _ in results for entry in found)
             faults = tuple(fault for _, said in results for fault in said)
-            stamps = {file.name: file.stamp for file in batch}
-            yield DocumentsRead(feed=_feed(entries, faults), location=location, stamps=stamps)
+            marks = frozenset(file.mark for file in batch)
+            yield DocumentsRead(feed=_feed(entries, faults), location=location, marks=marks)
 
     async def _parse(self, file: _File) -> tuple[tuple[ParsedEntry, ...], tuple[str, ...]]:
         if file.problem is not None:
@@ -118,19 +114,19 @@ def _look(path: Path, root: Path) -> _File:
     try:
         about = path.stat()
     except OSError as error:
-        return _File(path, name, 0, "?", f"cannot be opened ({error.strerror})")
-    stamp = f"{about.st_mtime_ns}:{about.st_ctime_ns}:{about.st_size}"
+        return _File(path, name, 0, _mark(name, "none"), f"cannot be opened ({error.strerror})")
     problem = None
     if not stat.S_ISREG(about.st_mode):  # a pipe or device would never end
         problem = "is not a regular file"
     elif about.st_size > MAX_BYTES:
         problem = f"has {about.st_size / 1_000_000:.0f} MB; at most {MAX_BYTES // 1_000_000} MB are read"
-    return _File(path, name, about.st_size, stamp, problem)
+    # The change time too: a file that could not be opened may be, once its permissions change.
+    mark = _mark(name, f"{about.st_mtime_ns}:{about.st_ctime_ns}:{about.st_size}")
+    return _File(path, name, about.st_size, mark, problem)
 
 
-def _manifest(files: list[_File]) -> str:
-    text = "\n".join(f"{file.name}\t{file.stamp}" for file in files)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _mark(name: str, stamp: str) -> str:
+    return hashlib.sha256(f"{name}\0{stamp}".encode()).hexdigest()[:MARK_LENGTH]
 
 
 def _batches(files: list[_File]) -> Iterator[list[_File]]:

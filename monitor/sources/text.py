@@ -92,7 +92,7 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._dropping:
-            self._pieces.append(data if self._preformatted else re.sub(r"\s+", _space, data))
+            self._pieces.append(data if self._preformatted else data.replace("\n", " "))
 
     def unknown_decl(self, data: str) -> None:
         if data.startswith("CDATA[") and not self._dropping:
@@ -105,7 +105,3 @@ class _Reader(HTMLParser):
             self._pieces.append("\n\n")
         elif tag in _CELLS:
             self._pieces.append(" ")
-
-
-def _space(found: re.Match[str]) -> str:
-    return "\u3000" if "\u3000" in found[0] else " "

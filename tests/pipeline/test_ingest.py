@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from monitor.core.polling import CONFIRMED_MOVES
 from monitor.errors import StoreError, WrongVersion
 from monitor.pipeline import ingest, recording
 from monitor.pipeline.ingest import Ingestor, by_hand_id
-from monitor.ports import Appended, Commit, DocumentsRead, Fetched, FetchFailed, PollState
+from monitor.ports import MARK_LENGTH, Appended, Commit, DocumentsRead, Fetched, FetchFailed, PollState
 from monitor.store.memory import MemoryStore
 from tests.builders import parsed_entry, source
 from tests.fakes import START, ManualClock, ScriptedDraw
@@ -67,12 +67,10 @@ class FakeDocuments:
     def __init__(self) -> None:
         self.folders: dict[str, list[DocumentsRead]] = {}
         self.paths: dict[str, list[DocumentsRead]] = {}
-        self.known: list[tuple[dict[str, str], str | None]] = []
+        self.known: list[frozenset[str]] = []
 
-    async def read_folder(
-        self, location: str, known: Mapping[str, str], manifest: str | None
-    ) -> AsyncIterator[DocumentsRead]:
-        self.known.append((dict(known), manifest))
+    async def read_folder(self, location: str, known: Collection[str]) -> AsyncIterator[DocumentsRead]:
+        self.known.append(frozenset(known))
         if location not in self.folders:
             raise FetchFailed(f"folder '{location}' is not there")
         for part in self.folders[location]:
@@ -626,20 +624,45 @@ def document(path: str, text: str = "text", **fields: Any) -> ParsedEntry:
     return ParsedEntry(**{"raw_id": None, "url": None, "title": path, "text": text, "path": path, **fields})
 
 
+A, B, C = (frozenset([letter * MARK_LENGTH]) for letter in "abc")
+
+
 def test_a_folders_documents_are_news_and_its_faults_are_said() -> None:
     async def scenario(world: World) -> None:
         await world.ingestor.adopt_sources([FOLDER])
         old = document("a.txt", published=START - timedelta(days=999))
         world.documents.folders["documents/"] = [
-            part(old, faults=("b.txt: is empty",), stamps={"a.txt": "1", "b.txt": "1"}),
-            part(manifest="m1"),
+            part(old, faults=("b.txt: is empty",), marks=A | B),
+            part(present=A | B),
         ]
         report = await world.ingestor.ingest_due()
         assert (report.observed, report.faults) == (1, ("source 'seed-documents': b.txt: is empty",))
         assert world.events(ev.EntryObserved)[0].arrival is Arrival.NEW
-        assert world.poll("seed-documents").body_hash == "m1"
+        assert (await world.ingestor.ingest_due()).polled == (), "the daemon watches; here it is not due"
         await world.ingestor.ingest_folders()
-        assert world.documents.known[-1] == ({"a.txt": "1", "b.txt": "1"}, "m1")
+        assert world.documents.known[-1] == A | B
+
+    play(scenario)
+
+
+def test_what_was_read_of_a_folder_is_not_read_again_even_by_another_process() -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FOLDER])
+
+        async def breaks_off(location: str, known: Collection[str]) -> AsyncIterator[DocumentsRead]:
+            yield part(document("a.txt"), marks=A)
+            raise FetchFailed("the disk is gone")
+
+        world.documents.read_folder, kept = breaks_off, world.documents.read_folder  # type: ignore[method-assign]
+        await world.ingestor.ingest_due()
+        world.documents.read_folder = kept  # type: ignore[method-assign]
+        world.documents.folders["documents/"] = [part(document("c.txt"), marks=C), part(present=A | C)]
+        again = world.restarted()
+        await again.adopt_sources([FOLDER])
+        await again.ingest_due()
+        assert world.documents.known == [A], "a folder is looked into at the start, due or not"
+        await again.ingest_folders()
+        assert world.documents.known[-1] == A | C
 
     play(scenario)
 
@@ -649,7 +672,7 @@ def test_a_folder_that_is_not_there_fails_and_recovers() -> None:
         await world.ingestor.adopt_sources([FOLDER])
         report = await world.ingestor.ingest_due()
         assert "folder 'documents/' is not there; next try" in report.faults[0]
-        world.documents.folders["documents/"] = [part(document("a.txt")), part(manifest="m")]
+        world.documents.folders["documents/"] = [part(document("a.txt"), marks=A), part(present=A)]
         await world.ingestor.ingest_folders()
         assert world.row("seed-documents").state == "ok"
         assert len(world.events(ev.SourceRecovered)) == 1
@@ -680,7 +703,7 @@ def test_a_document_given_by_hand_from_a_watched_folder_is_that_folders() -> Non
     async def scenario(world: World) -> None:
         await world.ingestor.adopt_sources([FOLDER])
         world.documents.paths["/seeds/documents/a.txt"] = [part(document("a.txt"), location="documents/")]
-        world.documents.folders["documents/"] = [part(document("a.txt")), part(manifest="m")]
+        world.documents.folders["documents/"] = [part(document("a.txt"), marks=A), part(present=A)]
         assert (await world.ingestor.ingest_given(["/seeds/documents/a.txt"])).observed == 1
         assert (await world.ingestor.ingest_due()).observed == 0
 
