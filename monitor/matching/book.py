@@ -108,6 +108,7 @@ class Theme(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     rules: tuple[Rule, ...]
     scope: Mapping[str, str]
+    description: str | None = None
     owner: str | None = None
     contact: str | None = None
     severity: Severity = Severity.MEDIUM

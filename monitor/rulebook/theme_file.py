@@ -52,7 +52,7 @@ def read_theme(node: Node, path: str, stem: str, faults: list[Fault]) -> DraftTh
     shown_misses = fields.text("near_misses", "5")
     theme = Theme(
         id=theme_id, title=title, rules=(), scope={},
-        owner=fields.text("owner"), contact=fields.text("contact"),
+        description=fields.text("description"), owner=fields.text("owner"), contact=fields.text("contact"),
         severity=_severity(fields) or Severity.MEDIUM,
         mode=Mode(fields.choice("mode", Mode, Mode.LIVE) or Mode.LIVE),
         tags=fields.texts("tags"),
