@@ -50,7 +50,7 @@ async def acknowledge(monitor: Monitor, args: Mapping[str, Any], actor: str) -> 
         events.append(ev.AlertAcknowledged(alert_id=alert.alert_id))
     if args["close"] and alert.state != "closed":
         events.append(ev.AlertClosed(alert_id=alert.alert_id, reason="acknowledged"))
-    return await _append(monitor, f"alert/{alert.alert_id}", events, actor)
+    return await _append(monitor, alert, events, actor)
 
 
 async def verdict(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def verdict(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict
         raise UsageError(f"the note has {len(args['note'])} characters; at most {MAX_NOTE} are kept")
     alert = await _alert(monitor, args["alert"])
     given = ev.VerdictGiven(alert_id=alert.alert_id, verdict=args["verdict"], note=args["note"])
-    return await _append(monitor, f"alert/{alert.alert_id}", [given], actor)
+    return await _append(monitor, alert, [given], actor)
 
 
 async def rebuild(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
@@ -116,9 +116,10 @@ async def _alert(monitor: Monitor, alert_id: str) -> views.AlertRow:
     return alert
 
 
-async def _append(monitor: Monitor, stream: str, events: list[ev.Event], actor: str) -> dict[str, Any]:
+async def _append(monitor: Monitor, alert: views.AlertRow, events: list[ev.Event], actor: str) -> dict[str, Any]:
     if not events:
         return {"position": monitor.store.head().position, "changed": False}
+    stream = f"alert/{alert.alert_id}"
     commit = Commit(events=tuple(ev.NewEvent(stream=stream, event=event, actor=actor) for event in events))
     appended = await asyncio.to_thread(monitor.store.append, commit)
     return {"position": appended[-1].position, "changed": True}

@@ -51,20 +51,17 @@ class Books:
     rules: RuleBook | None = None
     receivers: ReceiverBook = DEFAULT_RECEIVERS
     sources: tuple[Source, ...] = (SEED_FOLDER,)
-    faults: tuple[Fault, ...] = ()
 
     def start(self) -> Reloaded:
         """The first look. Where files are faulty, what the log last adopted is in force.
 
         Raises `ConfigurationError` where the rules are faulty and the log holds none.
         """
-        current = self.store.get(views.RULE_BOOK, views.CURRENT)
-        if current is not None and current.position:
-            self.rules, _ = load_rules(current.files)
-        adopted = self.store.get(views.CONFIGURATION, views.CURRENT)
-        if adopted is not None and adopted.position:
-            self.receivers = _receivers_of(adopted.files, None, self.settings.time_zone)[0] or DEFAULT_RECEIVERS
-            self.sources = _load_sources(adopted.files)[0]
+        configuration = self.store.get(views.CONFIGURATION, views.CURRENT)
+        if configuration is not None and configuration.position:
+            zone = self.settings.time_zone
+            self.receivers = _receivers_of(configuration.files, None, zone)[0] or DEFAULT_RECEIVERS
+            self.sources = _load_sources(configuration.files)[0]
         reloaded = self.reload()
         if self.rules is None:
             raise ConfigurationError("the rules are faulty and the log holds none to go on with", reloaded.faults)
@@ -74,10 +71,9 @@ class Books:
         """Look at the files again; adopt them, or refuse them and keep what is in force."""
         rules = self._reload_rules()
         configuration = self._reload_configuration()
-        self.faults = rules.faults + configuration.faults
         return Reloaded(
             adopted=rules.adopted + configuration.adopted,
-            faults=self.faults,
+            faults=rules.faults + configuration.faults,
             revision=rules.revision,
             engine=rules.engine,
         )
@@ -91,10 +87,12 @@ class Books:
             engine = compile_book(book)
             faults = list(run_examples(engine))
         event = adopt.adopt_rules(self.store, files, faults)
+        current = self.store.get(views.RULE_BOOK, views.CURRENT)
         if faults or engine is None:
+            if self.rules is None and current is not None and current.position:
+                self.rules, _ = load_rules(current.files)
             return Reloaded(faults=tuple(faults))
         self.rules = book
-        current = self.store.get(views.RULE_BOOK, views.CURRENT)
         assert current is not None, "sound rules are in force"
         said = (f"rules: revision {current.revision}",) if event is not None else ()
         return Reloaded(adopted=said, revision=current.revision, engine=engine)
