@@ -81,6 +81,12 @@ class Timeline:
         return self._known[key]
 
 
+URGENT = frozenset(
+    {"DeliveryFailed", "DeliveryUnknown", "ReceiverHeld", "OutboxHeld", "RuleBookRefused", "ConfigurationRefused"}
+)
+"""Notices that a person must act on. A source that turns blind is told with the next message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The stretch of log (after, upto] that one digest of a receiver is about."""
@@ -126,7 +132,10 @@ class Gatherer:
         receiver = configuration.book.receiver(window.receiver)
         sections = digests.arrange(self._news(rows))
         detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
-        notices = self._notices(window) if window.receiver in configuration.book.operator else []
+        notices = []
+        if window.receiver in configuration.book.operator:
+            found = self.notices(window.receiver, window.after, window.upto)
+            notices = [digests.notice(row, about) for row, about in found]
         return digests.Digest(
             digest_id=digests.digest_id(window.window_id),
             window_id=window.window_id,
@@ -181,15 +190,28 @@ class Gatherer:
         entries = [entry_at(self._store, entry_id, upto) for entry_id in wanted]
         return digests.story_line(group, alerts, entries, detailed=detailed)
 
-    def _notices(self, window: Window) -> list[digests.Notice]:
-        found = []
-        for row in self._store.rows(views.NOTICES, after=window.after, upto=window.upto):
-            delivery = self._store.get(views.DELIVERIES, row.subject) if row.subject.startswith("dlv-") else None
-            if delivery is not None and delivery.receiver == window.receiver:
-                continue  # it could never hear of its own deaf ear
-            about = f"{delivery.receiver} ({delivery.recipient})" if delivery else row.subject
-            found.append(digests.notice(row, about))
-        return found
+    def notices(self, receiver: str, after: int, upto: int) -> Iterator[tuple[views.NoticeRow, str]]:
+        """Notices for an operator with position in (after, upto], each with what it is about in words."""
+        for row in self._store.rows(views.NOTICES, after=after, upto=upto):
+            delivery = self._delivery_of(row)
+            if delivery is None:
+                yield row, row.subject
+            elif delivery.receiver != receiver:  # it could never hear of its own deaf ear
+                yield row, f"{delivery.receiver} ({delivery.recipient})"
+
+    def urgent(self, row: views.NoticeRow) -> bool:
+        """Whether a notice is worth a message of its own. What went wrong with a message of mere notices is not: two
+        deaf operators would tell each other for ever.
+        """
+        if row.kind not in URGENT:
+            return False
+        delivery = self._delivery_of(row)
+        digest = self._store.get(views.DIGESTS, delivery.digest_id) if delivery else None
+        composed = self._store.at(digest.position).event if digest else None
+        return not isinstance(composed, ev.DigestComposed) or bool(digests.decode(composed.content).stories)
+
+    def _delivery_of(self, row: views.NoticeRow) -> views.DeliveryRow | None:
+        return self._store.get(views.DELIVERIES, row.subject) if row.kind.startswith("Delivery") else None
 
     def _sources_at(self, upto: int) -> list[views.SourceRow]:
         rows: dict[str, views.SourceRow | None] = {row.id: row for row in self._store.rows(views.SOURCES)}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from monitor.core import deliveries, digests, schedule, views
 from monitor.core import events as ev
-from monitor.core.entries import Arrival, derived_id
+from monitor.core.entries import derived_id
 from monitor.core.routing import Receiver
 from monitor.core.trial import trial_digest
 from monitor.errors import StoreError, WrongVersion
@@ -19,6 +18,7 @@ from monitor.pipeline.compose import Composer
 from monitor.pipeline.deliver import Connect, Deliverer, Reckoning
 from monitor.pipeline.gather import Configure, Window, zone_of
 from monitor.pipeline.ledger import change_deliveries as change_deliveries
+from monitor.pipeline.pending import Lookout, Pending
 from monitor.ports import Commit, Draw, EventStore, Message, Outcome
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Notifier:
         self._now = Reckoning()
         self._connect = connect
         self._deliverer = Deliverer(store, self._timeline, connect, draw, self._now)
-        self._pending: dict[str, _Pending] = {}
+        self._lookout = Lookout(self._compose.gather)
         self._waiting: dict[str, datetime] = {}
         self._waited_before: dict[str, datetime] = {}
         self._resumed = False
@@ -107,9 +107,9 @@ class Notifier:
         moments = [self._deliverer.next_due(now)]
         for receiver in self._timeline.current().book.receivers:
             if receiver.immediate:
-                pending = self._pending.get(receiver.name)
+                pending = self._lookout.known(receiver.name)
                 if pending is not None and pending.first is not None:
-                    moments.append(pending.first.recorded_at + receiver.group_wait)
+                    moments.append(pending.first[1] + receiver.group_wait)
             elif (slot := schedule.next_slot(receiver.schedule, now)) is not None:
                 moments.append(slot.due)
         if self._waiting:
@@ -173,7 +173,8 @@ class Notifier:
         """Whether to give entries that are on their way a little time to make it into the window."""
         if not receiver.immediate:
             return window.unmatched > 0 and not self._waited(window.window_id, now, MATCHING_WAIT)
-        if not self._pending[receiver.name].already_there:
+        pending = self._lookout.known(receiver.name)
+        if pending is None or not pending.already_there:
             return False
         return (window.unmatched > 0 or self._first_polls(now)) and not self._waited(
             window.window_id, now, FIRST_POLLS_WAIT
@@ -192,59 +193,27 @@ class Notifier:
     def _immediate(
         self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime, settle: bool
     ) -> Window | None:
-        pending = self._look(receiver, row, upto)
-        first = pending.first
-        if first is None:
-            self._pass_over(receiver, pending)
+        operator = receiver.name in self._timeline.current().book.operator
+        pending = self._lookout.look(receiver.name, row.upto, upto, operator=operator)
+        if pending.first is None or pending.last is None:
+            self._pass_over(row, pending)
             return None
-        age = now - first.recorded_at
-        # Negative: recorded before the clock was set back. It has waited.
-        if not settle and timedelta(0) <= age < receiver.group_wait:
+        position, at = pending.first
+        # A negative age: recorded before the clock was set back. It has waited.
+        if not settle and timedelta(0) <= now - at < receiver.group_wait:
             return None
-        assert pending.last is not None, "what has a first has a last"
-        window_id = schedule.immediate_window_id(receiver.name, first.position)
-        return self._compose.window(row, window_id, upto, pending.last.recorded_at)
+        return self._compose.window(row, schedule.immediate_window_id(receiver.name, position), upto, pending.last)
 
-    def _look(self, receiver: Receiver, row: views.ReceiverRow, upto: int) -> _Pending:
-        """Whether alert events wait for an immediate receiver; each event is looked at once."""
-        pending = self._pending.get(receiver.name)
-        if pending is None or pending.after != row.upto:
-            pending = self._pending[receiver.name] = _Pending(after=row.upto, seen=row.upto)
-        for event in self._compose.gather.routed(receiver.name, pending.seen, upto):
-            pending.rows.append(event)
-            if event.reason != ev.AlertReason.RULE_CHANGED:
-                pending.first = pending.first or event
-                pending.last = event
-            pending.already_there = pending.already_there or event.arrival == Arrival.ALREADY_THERE
-        pending.seen = max(pending.seen, upto)
-        return pending
-
-    def _pass_over(self, receiver: Receiver, pending: _Pending) -> None:
+    def _pass_over(self, row: views.ReceiverRow, pending: Pending) -> None:
         """Now and then put on record how far there was nothing for a receiver, so that no restart looks there again."""
-        if pending.seen - pending.after < FAR or pending.rows:
+        if pending.seen - pending.after < FAR or pending.rows or pending.noticed:
             return
-        if any(self._store.rows(views.NOTICES, after=pending.after, upto=pending.seen, limit=1)):
-            return  # they go with the next message
-        window_id = derived_id("win", receiver.name, "nothing", str(pending.after), str(pending.seen))
-        row = self._store.get(views.RECEIVERS, receiver.name)
-        assert row is not None, "it was looked at"
-        self._store.append(
-            Commit(
-                events=(
-                    ev.NewEvent(
-                        stream=f"receiver/{receiver.name}",
-                        event=ev.WindowClosed(
-                            window_id=window_id,
-                            receiver=receiver.name,
-                            after=pending.after,
-                            upto=pending.seen,
-                            due=row.last_due or row.added_at,
-                            unmatched=0,
-                        ),
-                    ),
-                )
-            )
-        )
+        closed = ev.WindowClosed(
+            window_id=derived_id("win", row.receiver, "nothing", str(pending.after), str(pending.seen)),
+            receiver=row.receiver, after=pending.after, upto=pending.seen, due=row.last_due or row.added_at,
+            unmatched=0,
+        )  # fmt: skip
+        self._store.append(Commit(events=(ev.NewEvent(stream=f"receiver/{row.receiver}", event=closed),)))
 
     def _first_polls(self, now: datetime) -> bool:
         return any(poll.polled == 0 and poll.failures == 0 for poll in self._store.due(now, 1000))
@@ -260,7 +229,7 @@ class Notifier:
             window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
             due=window.due, unmatched=window.unmatched,
         )  # fmt: skip
-        pending = self._pending.pop(receiver.name, None)
+        pending = self._lookout.forget(receiver.name)
         looked = pending is not None and (pending.after, pending.seen) == (window.after, window.upto)
         composed = self._compose.composed(receiver, window, now, pending.rows if pending and looked else None)
         stream = f"receiver/{receiver.name}"
@@ -291,18 +260,6 @@ class Notifier:
                 event = _digest_event(f"receiver/{row.receiver}", composed, "monitor")
                 self._store.append(Commit(events=(event,)))
         self._resumed = True
-
-
-@dataclass
-class _Pending:
-    """What is known of an immediate receiver's alert events in (after, seen]."""
-
-    after: int
-    seen: int
-    rows: list[views.AlertEventRow] = field(default_factory=list)
-    first: views.AlertEventRow | None = None
-    last: views.AlertEventRow | None = None
-    already_there: bool = False
 
 
 def _digest_event(stream: str, composed: ev.DigestComposed, actor: str) -> ev.NewEvent:

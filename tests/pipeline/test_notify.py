@@ -376,7 +376,7 @@ async def test_the_operator_hears_of_what_is_stuck_and_blind():
 
 async def test_an_unknown_outcome_is_sent_again_or_held_as_configured():
     again, hold = outbox("again"), outbox("hold", on_unknown=OnUnknown.HOLD)
-    desk = Desk(book(again, hold))
+    desk = Desk(book(again, hold, operator=["hold"]))
     desk.receiver("again").outcomes = [UNKNOWN, DELIVERED]
     desk.receiver("hold").outcomes = [UNKNOWN]
     desk.alert()
@@ -562,3 +562,66 @@ def test_long_stretches_without_anything_for_a_receiver_are_put_on_record():
     assert [titles(composed) for composed in desk.digests("rare")] == [["A crane fell"]]
     again = digests.encode(desk.composer.rebuild(desk.digests("rare")[0].digest_id)[1])
     assert again == (desk.digests("rare")[0].content, desk.digests("rare")[0].content_hash)
+
+
+async def test_an_operator_hears_at_once_of_what_a_person_must_mend():
+    desk = Desk(book(outbox("duty"), outbox("file"), routes=[Route(to=("duty",))], operator=["file"]))
+    desk.receiver("duty").outcomes = [failed("HTTP 410", receiver_gone=True)]
+    desk.alert("A crane fell")
+    await desk.turn()
+    await desk.turn()
+    (told,) = desk.digests("file")
+    assert [(note.kind, note.subject) for note in digests.decode(told.content).notices] == [
+        ("DeliveryFailed", "duty (state/duty)"),
+        ("ReceiverHeld", "duty"),
+    ]
+    await desk.turn()
+    assert len(desk.digests()) == 2
+
+
+async def test_a_source_that_turns_blind_is_told_with_the_next_message_only():
+    desk = Desk()
+    desk.append("source/a", ev.SourceAdded(source_id="a", kind="feed", location="https://a.example.org/"))
+    desk.append("source/a", ev.SourceFailed(source_id="a", reason="HTTP 503"))
+    await desk.turn()
+    assert not desk.digests()
+    desk.alert()
+    await desk.turn()
+    assert [note.kind for note in digests.decode(desk.digests()[0].content).notices] == ["SourceFailed"]
+
+
+async def test_refused_rules_are_told_to_the_operator_at_once():
+    desk = Desk()
+    desk.append("rulebook", ev.RuleBookRefused(revision="r", faults=("themes/x.yaml:1:1: no", "themes/x.yaml:2:1: no")))
+    await desk.turn()
+    (note,) = digests.decode(desk.digests()[0].content).notices
+    assert note.detail == "themes/x.yaml:1:1: no (+1 more)"
+
+
+async def test_two_deaf_operators_do_not_tell_each_other_for_ever():
+    desk = Desk(book(outbox("a"), outbox("b"), routes=[Route(to=("a",))], operator=["a", "b"]))
+    for name in ("a", "b"):
+        desk.receiver(name).outcomes = [failed("550 no such user", permanent=True)]
+    desk.alert()
+    for _ in range(6):
+        await desk.turn()
+    assert [composed.receiver for composed in desk.digests()] == ["a", "b"]
+
+
+def test_an_alert_whose_raising_was_erased_holds_up_no_window():
+    desk = Desk()
+    desk.alert("To be forgotten")
+    raised = next(recorded.position for recorded in desk.store.read(types=["AlertRaised"]))
+    desk.alert("To be told")
+    desk.store.erase([raised], "asked for")
+    desk.close()
+    assert [titles(composed) for composed in desk.digests()] == [["To be told"]]
+
+
+def test_an_erased_entry_leaves_its_alert_without_words():
+    desk = Desk()
+    desk.alert("To be forgotten", text="The crane of a person")
+    mine = [recorded.position for recorded in desk.store.read(types=["EntryObserved", "EntryMatched"])]
+    desk.store.erase(mine, "asked for")
+    desk.close()
+    assert "of a person" not in desk.digests()[0].content

@@ -86,7 +86,7 @@ async def run(moment: int | None, *, after: bool) -> tuple[Desk, Life]:
     """Two alerts, ten minutes apart, to two receivers; the process may die once."""
     mail = Email(("a@example.org",))
     hold = Receiver(name="hold", target=mail, on_unknown=OnUnknown.HOLD, group_wait=timedelta(seconds=60))
-    desk = Desk(book(outbox("again"), hold))
+    desk = Desk(book(outbox("again"), hold, operator=["hold"]))
     mortal = MortalStore(desk.store)
     desk.store = mortal
     for name in ("again", "hold"):
