@@ -10,7 +10,6 @@ from itertools import count
 from pathlib import Path
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.core.events import NewEvent, OutboxHeld
 from monitor.core.views import ALL
@@ -118,7 +117,7 @@ def _copy(source: Sqlite, file: Path) -> None:
             closing(sqlite3.connect(file, isolation_level=None)) as target,
         ):
             schema.check(source, connection, older=True)
-            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+            connection.backup(target)  # type: ignore[attr-defined]
             target.execute("PRAGMA journal_mode = DELETE")  # all in one file
     except sqlite3.Error as error:
         raise source.explain(error, "copying") from error
@@ -170,9 +169,9 @@ def _keep_beside(target: Sqlite) -> Path:
             break
     try:
         with closing(target.connect()) as connection:  # TryAgain where another process writes
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.exec_driver_sql("PRAGMA journal_mode = DELETE")  # fails while others have it open
-    except SQLAlchemyError as error:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA journal_mode = DELETE")  # fails while others have it open
+    except sqlite3.Error as error:
         explained = target.explain(error, "restoring")
         if not isinstance(explained, StoreError):
             raise explained from error

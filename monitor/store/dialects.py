@@ -1,6 +1,7 @@
 """What differs between SQLite and PostgreSQL: connecting, locking the log's end, bulk inserts, and what errors mean.
 
-Connections are in autocommit and transactions are opened in plain SQL, so that BEGIN is the one we mean.
+SQLAlchemy makes the connections (driver, URL, pool) and alembic the tables. Connections are in autocommit and
+transactions are opened in plain SQL, so that BEGIN is the one we mean.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, make_url
+from sqlalchemy import URL, Engine, NullPool, PoolProxiedConnection, QueuePool, create_engine, make_url
+from sqlalchemy import Connection as SqlAlchemyConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from monitor.errors import ConfigurationError, MonitorError, StoreError, TryAgain, Unavailable
@@ -24,6 +26,18 @@ from monitor.store.chain import StoredEvent
 COLUMNS = ", ".join(StoredEvent._fields)
 _INSERT_EVENT = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(StoredEvent._fields))})"
 _WAL_RESET_MENDED = (3, 51, 3)
+
+
+class Connection(Protocol):
+    """What sqlite3's and psycopg's connections have in common. Statements go straight to the driver: on the way through
+    SQLAlchemy each costs as much as several inserted rows (measured; see docs/decisions/0001-event-store.md).
+    """
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+
+    def cursor(self) -> Any: ...
+
+    def close(self) -> None: ...
 
 
 class Database(ABC):
@@ -35,15 +49,35 @@ class Database(ABC):
     snapshot: str
     lock_head: str
     tables: str
-    reader: Engine
+    errors: type[Exception]
+    conflict: type[Exception]
+
+    def __init__(self, engine: Engine, writers: Engine) -> None:
+        self._readers, self._writers = engine, writers
 
     def sql(self, statement: str) -> str:
         """The statement, written with `?`, in the driver's style."""
         return statement
 
-    @abstractmethod
     def connect(self) -> Connection:
-        """The one connection that writes."""
+        """The connection that writes, in autocommit. Raises what the driver raises."""
+        pooled = self._writers.raw_connection()
+        connection: Connection = _driver(pooled)
+        pooled.detach()
+        return connection
+
+    def close(self) -> None:
+        """Close the connections that read."""
+        self._readers.dispose()
+
+    @contextmanager
+    def migrating(self) -> Iterator[SqlAlchemyConnection]:
+        """A transaction for alembic, which no other process can share."""
+        with self._writers.connect() as connection:
+            connection.exec_driver_sql(self.begin)
+            self.lock_schema(_driver(connection.connection))
+            yield connection
+            connection.exec_driver_sql("COMMIT")
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
@@ -60,8 +94,12 @@ class Database(ABC):
     def explain(self, error: Exception, doing: str) -> MonitorError:
         """What a driver's error means for the caller, in one line."""
 
-    def roll_back(self, connection: Connection) -> None:
-        connection.exec_driver_sql("ROLLBACK")
+    @abstractmethod
+    def is_lost(self, connection: Connection) -> bool:
+        """Whether the line to the database is dead."""
+
+    @abstractmethod
+    def roll_back(self, connection: Connection) -> None: ...
 
     @abstractmethod
     def scrub(self, connection: Connection) -> None:
@@ -70,27 +108,39 @@ class Database(ABC):
     @contextmanager
     def reading(self, doing: str = "reading") -> Iterator[Connection]:
         """A connection that reads; each statement sees what is committed when it begins."""
-        try:
-            with self.reader.connect() as connection:
+        with self.explained(doing):
+            pooled = self._readers.raw_connection()
+            connection = _driver(pooled)
+            try:
                 yield connection
-        except SQLAlchemyError as error:
-            raise self.explain(error, doing) from error
+            except self.errors:
+                if self.is_lost(connection):
+                    pooled.invalidate()
+                raise
+            finally:
+                pooled.close()
 
     @contextmanager
     def steady(self, doing: str = "reading") -> Iterator[Connection]:
         """A connection to which the database stands still."""
         with self.reading(doing) as connection:
-            connection.exec_driver_sql(self.snapshot)
+            connection.execute(self.snapshot)
             try:
                 yield connection
             finally:
                 self.roll_back(connection)
 
+    @contextmanager
+    def explained(self, doing: str) -> Iterator[None]:
+        """Turns the driver's errors into ours."""
+        try:
+            yield
+        except (self.errors, SQLAlchemyError) as error:
+            raise self.explain(error, doing) from error
+
     def fetch(self, connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """All rows as the driver gives them: plain tuples, without the cost of SQLAlchemy's."""
-        cursor = connection.exec_driver_sql(self.sql(statement), tuple(parameters)).cursor
-        assert cursor is not None
-        return list(cursor.fetchall())
+        """All rows, as tuples."""
+        return connection.execute(self.sql(statement), parameters).fetchall()  # type: ignore[no-any-return]
 
     def fetch_in(
         self, connection: Connection, statement: str, keys: Sequence[Any], *first: Any, between: str = ", "
@@ -107,11 +157,16 @@ class Database(ABC):
 
     def execute(self, connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a statement once for each row of parameters."""
-        if rows:
-            connection.exec_driver_sql(self.sql(statement), list(rows))
+        if len(rows) == 1:
+            connection.execute(self.sql(statement), rows[0])
+        elif rows:
+            connection.cursor().executemany(self.sql(statement), rows)
 
-    def close(self) -> None:
-        self.reader.dispose()
+
+def _driver(pooled: PoolProxiedConnection) -> Connection:
+    connection: Connection | None = pooled.driver_connection
+    assert connection is not None
+    return connection
 
 
 def database(url: str) -> Database:
@@ -139,11 +194,16 @@ class Sqlite(Database):
     snapshot = "BEGIN"
     lock_head = "SELECT position, hash, epoch, views_revision FROM log_head"  # BEGIN IMMEDIATE holds the whole file
     tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    errors = sqlite3.Error
+    conflict = sqlite3.IntegrityError
 
     def __init__(self, path: Path, *, timeout: float = 5) -> None:
         self._rebuilding = Lock()
         self.path, self.place, self._timeout = path, f"database '{path}'", timeout
-        self.reader = create_engine("sqlite://", creator=self._open_reader, poolclass=QueuePool, max_overflow=-1)
+        super().__init__(
+            create_engine("sqlite://", creator=self._open_reader, poolclass=QueuePool, max_overflow=-1),
+            create_engine("sqlite://", creator=self._open_writer, poolclass=NullPool),
+        )
         if sqlite3.sqlite_version_info < _WAL_RESET_MENDED:
             self.notes = (
                 f"SQLite {sqlite3.sqlite_version} has the WAL-reset fault (mended in 3.51.3); this store writes and"
@@ -190,9 +250,6 @@ class Sqlite(Database):
         except OSError as error:
             raise Unavailable(f"{self.place}: cannot be created: {error.strerror}; nothing was done") from error
 
-    def connect(self) -> Connection:
-        return create_engine("sqlite://", creator=self._open_writer, poolclass=NullPool).connect()
-
     def lock_schema(self, connection: Connection) -> None:
         """BEGIN IMMEDIATE is enough."""
 
@@ -206,11 +263,14 @@ class Sqlite(Database):
 
     def roll_back(self, connection: Connection) -> None:
         # Some errors (disk full) roll back by themselves, and then ROLLBACK is an error of its own.
-        if connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
-            connection.exec_driver_sql("ROLLBACK")
+        if connection.in_transaction:  # type: ignore[attr-defined]
+            connection.execute("ROLLBACK")
+
+    def is_lost(self, connection: Connection) -> bool:
+        return False
 
     def scrub(self, connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def explain(self, error: Exception, doing: str) -> MonitorError:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
@@ -243,25 +303,28 @@ class Postgres(Database):
     def __init__(self, url: URL) -> None:
         self.place = f"database '{url.set(drivername='postgresql', query={}).render_as_string(hide_password=True)}'"
         arguments = {
-            "connect_timeout": 10, "application_name": "theme-monitor", "client_encoding": "utf8",
+            "connect_timeout": 10, "application_name": "theme-monitor", "client_encoding": "utf8", "autocommit": True,
             "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000,
         }  # fmt: skip
-        options: dict[str, Any] = {
-            "connect_args": arguments, "isolation_level": "AUTOCOMMIT", "use_native_hstore": False,
-        }  # fmt: skip
+        options: dict[str, Any] = {"connect_args": arguments, "use_native_hstore": False}
         try:
-            self.reader = create_engine(url, pool_pre_ping=True, max_overflow=-1, **options)
-            self._writer = create_engine(url, poolclass=NullPool, **options)
+            import psycopg
+
+            super().__init__(
+                create_engine(url, pool_pre_ping=True, max_overflow=-1, **options),
+                create_engine(url, poolclass=NullPool, **options),
+            )
         except ModuleNotFoundError:
             raise ConfigurationError(
                 "database_url: PostgreSQL needs the driver psycopg; pip install 'theme-monitor[postgres]'"
             ) from None
+        self.errors, self.conflict = psycopg.Error, psycopg.errors.IntegrityError
 
     def sql(self, statement: str) -> str:
         return statement.replace("?", "%s")
 
     def connect(self) -> Connection:
-        connection = self._writer.connect()
+        connection = super().connect()
         try:
             # A writer that stops in mid-transaction (paused machine, dead network) must not hold the log for ever.
             for name, loose, strict in (
@@ -269,10 +332,10 @@ class Postgres(Database):
                 ("lock_timeout", "0", "30s"),
                 ("synchronous_commit", "off", "on"),
             ):
-                connection.exec_driver_sql(
+                connection.execute(
                     "SELECT set_config(%s, %s, false) WHERE current_setting(%s) = %s", (name, strict, name, loose)
                 )
-            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+            encoding = self.fetch(connection, "SHOW server_encoding")[0][0]
             if encoding != "UTF8":
                 raise ConfigurationError(f"{self.place}: its encoding is {encoding}; make it with ENCODING 'UTF8'")
         except BaseException:
@@ -281,17 +344,24 @@ class Postgres(Database):
         return connection
 
     def lock_schema(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('theme-monitor ' || current_schema()))")
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('theme-monitor ' || current_schema()))")
 
     @contextmanager
     def exclusive(self, doing: str) -> Iterator[None]:
         key = "hashtext('theme-monitor views ' || current_schema())"
         with self.reading(doing) as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
+            connection.execute(f"SELECT pg_advisory_lock({key})")
             try:
                 yield
             finally:
-                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+                if not self.is_lost(connection):
+                    connection.execute(f"SELECT pg_advisory_unlock({key})")
+
+    def roll_back(self, connection: Connection) -> None:
+        connection.rollback()  # type: ignore[attr-defined]
+
+    def is_lost(self, connection: Connection) -> bool:
+        return bool(connection.closed)  # type: ignore[attr-defined]
 
     def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         self.execute(connection, _INSERT_EVENT, rows)

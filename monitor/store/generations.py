@@ -8,10 +8,9 @@ from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
-
 from monitor.errors import MonitorError, StoreError
 from monitor.store.chain import LogHead, StoredEvent
+from monitor.store.dialects import Connection
 from monitor.store.fold import AnyView, recorded
 from monitor.store.log_end import serving_generations
 from monitor.store.reads import fetch_events
@@ -50,7 +49,7 @@ def _sort_out(store: SqlStore, connection: Connection) -> tuple[list[AnyView], b
     """Which views have to be folded, and whether there are rows to sweep."""
     head = store.end.lock(connection)
     execute = store.database.execute
-    connection.exec_driver_sql("UPDATE generations SET state = 'dropped' WHERE state = 'building'")
+    connection.execute("UPDATE generations SET state = 'dropped' WHERE state = 'building'")
     serving = serving_generations(store.database, connection)
     wanted = {view.name: view for view in store.views}
     gone = [(serving[name][1],) for name in serving.keys() - wanted.keys()]
@@ -183,6 +182,6 @@ def _sweep_some(store: SqlStore, connection: Connection) -> bool:
         "DELETE FROM view_rows WHERE generation = ? AND key IN"
         " (SELECT key FROM view_rows WHERE generation = ? ORDER BY key LIMIT ?)"
     )
-    if connection.exec_driver_sql(statement, (generation, generation, BATCH)).rowcount < BATCH:
+    if connection.execute(statement, (generation, generation, BATCH)).rowcount < BATCH:
         store.database.execute(connection, "DELETE FROM generations WHERE generation = ?", [(generation,)])
     return True

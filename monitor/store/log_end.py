@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
 
 from monitor.core.events import Recorded
 from monitor.errors import StoreError
 from monitor.ports import PollState
 from monitor.store.chain import LogHead, microseconds
-from monitor.store.dialects import Database
+from monitor.store.dialects import Connection, Database
 from monitor.store.fold import AnyView, Change, KeptRow, changes
 from monitor.store.plan import Batch, Known, Used
 from monitor.store.writer import Work
@@ -76,17 +75,17 @@ class LogEnd:
         Unless `careful`, dedupe keys and streams not seen lately are taken to be new without a look: the unique
         indices will say so if they are not, and then the whole is done again with care.
         """
-        drafts = [draft for work in works for draft in work.drafts]
-        expected = set[str]().union(*(work.commit.expected for work in works))
-        streams = expected - self._versions.keys()
+        streams = {stream for work in works for stream in work.commit.expected}
+        event_ids = {draft.event_id for work in works for draft in work.drafts if draft.event_id is not None}
         dedupes: set[bytes] = set()
         if careful:
-            streams |= {draft.stream for draft in drafts} - self._versions.keys()
-            dedupes = {draft.dedupe for draft in drafts if draft.dedupe is not None}
-        self._versions.update(self.versions(connection, list(streams)))
+            streams |= {draft.stream for work in works for draft in work.drafts}
+            dedupes = {draft.dedupe for work in works for draft in work.drafts if draft.dedupe is not None}
+        unseen = [stream for stream in streams if stream not in self._versions]
+        self._versions.update(self.versions(connection, unseen))
         return Known(
             self._dedupes(connection, list(dedupes)),
-            self._event_ids(connection, list({draft.event_id for draft in drafts if draft.event_id is not None})),
+            self._event_ids(connection, list(event_ids)),
             self._versions,
             self.checkpoints(connection, [work.commit.checkpoint[0] for work in works if work.commit.checkpoint]),
         )

@@ -49,8 +49,27 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 
 def draft_all(events: Sequence[NewEvent], entropy: Entropy) -> tuple[Draft, ...]:
     """Encode and check. Raises `StoreError` for what could be written but never read back."""
-    chance = entropy(SALT_BYTES * len(events)) if events else b""
+    if not events:
+        return ()
+    _check_names(events)
+    chance = entropy(SALT_BYTES * len(events))
     return tuple([_draft(new, chance[at * SALT_BYTES : at * SALT_BYTES + SALT_BYTES]) for at, new in enumerate(events)])
+
+
+def _check_names(events: Sequence[NewEvent]) -> None:
+    """PostgreSQL keeps no NUL in a text, and nothing keeps half a surrogate pair."""
+    names = "".join([f"{new.stream}{new.event_id}{new.actor}" for new in events])
+    sound = "\0" not in names and all(new.stream and new.actor and new.event_id != "" for new in events)
+    try:
+        names.encode()
+    except UnicodeEncodeError:
+        sound = False
+    if sound:
+        return
+    if len(events) > 1:
+        for new in events:
+            _check_names([new])
+    raise StoreError(f"stream {events[0].stream!a}: stream, event id and actor must be whole text without NUL")
 
 
 def _draft(new: NewEvent, salt: bytes) -> Draft:
@@ -60,11 +79,8 @@ def _draft(new: NewEvent, salt: bytes) -> Draft:
         # Folding what was decoded, never what the caller holds, makes a live view equal to a later replay; and an
         # event that cannot be read back would stop every reader for ever.
         event = codec.decode(type_name, schema, body)
-        plain = f"{new.stream}{new.event_id}{new.actor}".encode()
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        raise StoreError(f"stream '{new.stream!a}': {type_name} cannot be stored: {error}") from error
-    if b"\0" in plain or not new.stream or new.event_id == "":
-        raise StoreError(f"stream {new.stream!a}: stream, event id and actor must hold something and no NUL")
+        raise StoreError(f"stream '{new.stream}': {type_name} cannot be stored: {error}") from error
     return Draft(
         new.stream, type_name, schema, new.event_id, None if dedupe is None else dedupe_key(dedupe), new.causation,
         new.actor, salt, body, commit_to(salt, body), event,

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
 
 from monitor.core.events import Recorded
 from monitor.core.views import View
 from monitor.errors import NotFound, StoreError
 from monitor.ports import Head, PollState
 from monitor.store.chain import LogHead, StoredEvent, microseconds
-from monitor.store.dialects import COLUMNS, Database
+from monitor.store.dialects import COLUMNS, Connection, Database
 from monitor.store.fold import AnyView, KeptRow, read_row, recorded
 
 Row = TypeVar("Row", bound=msgspec.Struct)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection as SqlAlchemyConnection
 
 from monitor.errors import StoreError
-from monitor.store.dialects import Database
+from monitor.store.dialects import Connection, Database
 
 REVISIONS = ("0001",)
 """The migrations in order. Kept here so that a database in order is opened without importing alembic (a test compares
@@ -21,16 +21,9 @@ def prepare(database: Database, connection: Connection) -> None:
     """Make or migrate the tables in one transaction. Raises `StoreError` where the database is another's or newer."""
     if _revision(database, connection) == REVISIONS[-1]:
         return
-    with _one_at_a_time:
-        connection.exec_driver_sql(database.begin)
-        try:
-            database.lock_schema(connection)
-            if _revision(database, connection) != REVISIONS[-1]:
-                _migrate(connection)
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            database.roll_back(connection)
-            raise
+    with _one_at_a_time, database.migrating() as migrating:
+        if _revision(database, connection) != REVISIONS[-1]:
+            _migrate(migrating)
 
 
 def check(database: Database, connection: Connection, *, older: bool = False) -> None:
@@ -58,7 +51,7 @@ def _revision(database: Database, connection: Connection) -> str | None:
     return revision
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: SqlAlchemyConnection) -> None:
     from alembic import command
     from alembic.config import Config
 

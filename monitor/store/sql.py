@@ -7,14 +7,13 @@ from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.errors import MonitorError, StoreError
 from monitor.ports import Appended, Clock, Commit
 from monitor.store import generations, schema
 from monitor.store.chain import Entropy, StoredEvent, commit_to, microseconds
-from monitor.store.dialects import database
+from monitor.store.dialects import Connection, database
 from monitor.store.erasure import SYSTEM, erasable, erasure, touched
 from monitor.store.fold import AnyView, named
 from monitor.store.log_end import LogEnd
@@ -64,7 +63,7 @@ class SqlStore(SqlReader):
             generations.settle(self)
         except BaseException as error:
             self.close()
-            if isinstance(error, SQLAlchemyError):
+            if isinstance(error, (SQLAlchemyError, self.database.errors)):
                 raise self.database.explain(error, "opening") from error
             raise
 
@@ -86,17 +85,15 @@ class SqlStore(SqlReader):
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(SQLAlchemyError):  # it is gone, which is what was wanted
+            with suppress(self.database.errors):  # it is gone, which is what was wanted
                 connection.close()
 
     def write(self, job: Callable[[Connection], T], doing: str) -> T:
         """Run `job` in a transaction of its own, when nobody else writes."""
 
         def run() -> T:
-            try:
+            with self.database.explained(doing):
                 return self._transact(job)
-            except SQLAlchemyError as error:
-                raise self.database.explain(error, doing) from error
 
         return self._to_write().do(run)
 
@@ -109,32 +106,33 @@ class SqlStore(SqlReader):
         connection = self._begun()
         try:
             result = job(connection)
-            connection.exec_driver_sql("COMMIT")
+            connection.execute("COMMIT")
         except BaseException:
             self._give_up(connection)
             raise
         return result
 
     def _begun(self) -> Connection:
-        for again in (False, True):
-            connection = self._connected()
-            try:
-                connection.exec_driver_sql(self.database.begin)
-                return connection
-            except DBAPIError as error:
-                self._give_up(connection)
-                if again or not error.connection_invalidated:
-                    raise
-        raise AssertionError("not reached")
+        connection = self._connected()
+        try:
+            connection.execute(self.database.begin)
+        except self.database.errors:
+            lost = self.database.is_lost(connection)
+            self._give_up(connection)
+            if not lost:
+                raise
+            connection = self._connected()  # it died while nothing was asked of it
+            connection.execute(self.database.begin)
+        return connection
 
     def _give_up(self, connection: Connection) -> None:
         self.end.forget()
         try:
-            if connection.invalidated:
+            if self.database.is_lost(connection):
                 self._disconnect()
             else:
                 self.database.roll_back(connection)
-        except SQLAlchemyError:
+        except self.database.errors:
             self._disconnect()
 
     # --- appending
@@ -144,11 +142,10 @@ class SqlStore(SqlReader):
 
     def _commit_group(self, works: Sequence[Work]) -> None:
         try:
-            done = self._try(works)
-        except SQLAlchemyError as error:
-            self._refuse(works, self.database.explain(error, "appending"), error)
+            with self.database.explained("appending"):
+                done = self._try(works)
         except Exception as error:
-            self._refuse(works, error, None)
+            self._refuse(works, error)
         else:
             for work, (placed, refusal) in zip(works, done.outcomes, strict=True):
                 work.placed, work.error = placed, refusal
@@ -167,17 +164,16 @@ class SqlStore(SqlReader):
         while True:
             try:
                 return self._transact(run)
-            except (IntegrityError, _Doubt):
+            except (self.database.conflict, _Doubt):
                 if self._care:
                     raise
                 self._care = CAREFUL_FOR
-            except DBAPIError as error:
-                if lost or not error.connection_invalidated:
+            except self.database.errors:
+                if lost or self._connection is not None:  # given up for another reason than a dead line
                     raise
                 lost = True
 
-    def _refuse(self, works: Sequence[Work], error: Exception, cause: Exception | None) -> None:
-        error.__cause__ = cause or error.__cause__
+    def _refuse(self, works: Sequence[Work], error: Exception) -> None:
         alone = len(works) == 1
         for work in works:
             if alone or not isinstance(error, StoreError):

@@ -87,8 +87,8 @@ def test_crash_matrix_08_disk_full_at_append_acknowledges_nothing_and_later_appe
     place = Place("sqlite", f"sqlite:///{tmp_path / 'monitor.db'}")
     store = place.open()
     store.append(Commit(events=(source_added(),)))
-    pages = store.write(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar(), "counting")
-    store.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}"), "limiting")
+    pages = store.write(lambda c: c.execute("PRAGMA page_count").fetchone()[0], "counting")
+    store.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages + 20}"), "limiting")
     acknowledged, refused = 1, 0
     for number in range(50):
         try:
@@ -98,7 +98,7 @@ def test_crash_matrix_08_disk_full_at_append_acknowledges_nothing_and_later_appe
             refused += 1
     assert refused and store.head().position == acknowledged
     assert verify(store).ok
-    store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1000000"), "lifting")
+    store.write(lambda c: c.execute("PRAGMA max_page_count = 1000000"), "lifting")
     assert store.append(Commit(events=(entry("later"),)))[0].position == acknowledged + 1
     assert verify(store).ok
     place.close()
@@ -133,7 +133,7 @@ def test_crash_matrix_10_11_killed_while_rebuilding_or_swapping_one_generation_s
     store.append(Commit(events=(entry("after"),)))
     store.rebuild()
     assert verify(store, views=VIEWS).ok
-    states = store.write(lambda c: c.exec_driver_sql("SELECT view, state FROM generations").fetchall(), "looking")
+    states = store.write(lambda c: c.execute("SELECT view, state FROM generations").fetchall(), "looking")
     assert sorted(view for view, state in states if state == "serving") == sorted(view.name for view in VIEWS)
     assert "building" not in {state for _, state in states}
 

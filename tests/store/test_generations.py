@@ -29,9 +29,7 @@ from tests.contracts.conftest import Place
 
 def generations(store: SqlStore) -> list[tuple[str, int, str]]:
     rows = store.write(
-        lambda c: c.exec_driver_sql(
-            "SELECT view, version, state FROM generations ORDER BY view, generation"
-        ).fetchall(),
+        lambda c: c.execute("SELECT view, version, state FROM generations ORDER BY view, generation").fetchall(),
         "looking",
     )
     return [tuple(row) for row in rows]  # type: ignore[misc]
@@ -40,7 +38,7 @@ def generations(store: SqlStore) -> list[tuple[str, int, str]]:
 def orphans(store: SqlStore) -> int:
     """Rows that belong to no generation."""
     statement = "SELECT count(*) FROM view_rows WHERE generation NOT IN (SELECT generation FROM generations)"
-    return store.write(lambda c: c.exec_driver_sql(statement).scalar(), "looking")  # type: ignore[no-any-return]
+    return store.write(lambda c: c.execute(statement).fetchone()[0], "looking")  # type: ignore[no-any-return]
 
 
 def fill(place: Place, number: int = 3, *, kept: Sequence[Any] = ALL) -> None:
@@ -50,7 +48,7 @@ def fill(place: Place, number: int = 3, *, kept: Sequence[Any] = ALL) -> None:
 
 def test_the_migrations_end_at_the_declared_tables(place: Place) -> None:
     store = place.open()
-    with store.database.reading() as connection:
+    with store.database.migrating() as connection:
         difference = compare_metadata(MigrationContext.configure(connection), METADATA)
     assert difference == []
 

@@ -54,7 +54,7 @@ def test_the_file_is_made_for_its_owner_alone_and_set_up_as_promised(file: Path)
     with closing(opened(file)) as store:
         assert file.stat().st_mode & 0o777 == 0o600
         asked = {
-            name: store.write(lambda c, name=name: c.exec_driver_sql(f"PRAGMA {name}").scalar(), "asking")
+            name: store.write(lambda c, name=name: c.execute(f"PRAGMA {name}").fetchone()[0], "asking")
             for name in ("page_size", "journal_mode", "synchronous", "secure_delete")
         }
         assert asked == {"page_size": 8192, "journal_mode": "wal", "synchronous": 2, "secure_delete": 1}

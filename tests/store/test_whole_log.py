@@ -41,7 +41,7 @@ def store(place: Place) -> SqlStore:
 
 
 def tamper(store: SqlStore, statement: str, *parameters: Any) -> None:
-    store.write(lambda c: c.exec_driver_sql(store.database.sql(statement), parameters), "tampering")
+    store.write(lambda c: c.execute(store.database.sql(statement), parameters), "tampering")
 
 
 def broken(found: Verified) -> tuple[int | None, str]:
