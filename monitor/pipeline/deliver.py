@@ -100,9 +100,7 @@ class Deliverer:
         for row in self._pending():
             if row.delivery_id in busy:
                 continue
-            if row.in_flight:
-                self._interrupted(row, now)
-            elif self._due_at(row, now) <= now:
+            if self._again_after_death(row, now) if row.in_flight else self._due_at(row, now) <= now:
                 due.append(row)
         return due
 
@@ -120,7 +118,8 @@ class Deliverer:
         row = self._store.get(views.OUTBOX, views.CURRENT)
         return row is not None and row.held
 
-    def _interrupted(self, row: views.DeliveryRow, now: datetime) -> None:
+    def _again_after_death(self, row: views.DeliveryRow, now: datetime) -> bool:
+        """Put an attempt without outcome on record as unknown; whether it is made again."""
         receiver = self._timeline.current().book.receiver(row.receiver)
         on_unknown = receiver.on_unknown if receiver else OnUnknown.HOLD
         event = deliveries.interrupted(row, on_unknown, now)
@@ -129,6 +128,7 @@ class Deliverer:
             f"receiver '{row.receiver}': {event.error}; {'held' if event.held else 'sent again under the same id'}",
             delivery=row.delivery_id,
         )
+        return not event.held
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [task for workers in self._workers.values() for task in workers]

@@ -480,7 +480,6 @@ async def test_stopping_cuts_off_what_does_not_end_and_the_next_start_records_it
     desk.receiver().gate = None
     desk.restart()
     await desk.turn()
-    await desk.turn()
     assert len(set(desk.receiver().ids)) == 1
     assert len(desk.events(ev.DeliveryUnknown)) == 1
     assert desk.deliveries()[0].state == "delivered"
