@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -31,7 +30,8 @@ from monitor.pipeline.polls import (
     seen_marks,
     within_reach,
 )
-from monitor.pipeline.recording import NOTHING, Count, Done, Recorder
+from monitor.pipeline.recording import NOTHING, Done, Recorder
+from monitor.pipeline.reports import Polled, Report, report_of
 from monitor.ports import (
     Clock,
     Commit,
@@ -56,49 +56,6 @@ BACKWARDS = 60.0  # seconds by which the clock may step back before due times ar
 BY_HAND = "by-hand"
 
 
-class Polled(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one source. State: new | unchanged | failed | waiting | gone | skipped.
-
-    `error`: one line without secrets. `next_due` None: never by itself.
-    """
-
-    source_id: str
-    state: str
-    count: Count = Count()
-    faults: tuple[str, ...] = ()
-    error: str | None = None
-    next_due: datetime | None = None
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What a person should hear of it: who, what, what happens next."""
-        if self.error is None:
-            return tuple(f"source '{self.source_id}': {fault}" for fault in self.faults)
-        then = "not asked again until its address changes"
-        if self.state != "gone" and self.next_due is not None:
-            then = f"next try {self.next_due:%Y-%m-%d %H:%MZ}"
-        return (f"source '{self.source_id}': {self.error}; {then}",)
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of many. `faults`: one line for each, with who, what and what happens next."""
-
-    observed: int = 0
-    revised: int = 0
-    polled: tuple[Polled, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-def report_of(polled: Sequence[Polled], faults: Iterable[str] = ()) -> Report:
-    """The sum of single results, with faults of its own."""
-    return Report(
-        observed=sum(one.count.observed for one in polled),
-        revised=sum(one.count.revised for one in polled),
-        polled=tuple(polled),
-        faults=(*(line for one in polled for line in one.lines), *faults),
-    )
-
-
 class Ingestor:
     """Bound to one event loop. One bad source never stops the others; what is interrupted was never recorded."""
 
@@ -117,8 +74,16 @@ class Ingestor:
         self._sources: dict[str, Source] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._looked = False
+        self._stopping = False
+        self._flying: set[asyncio.Task[Polled]] = set()
         self._resting: dict[str, float] = {}
         self._latest: datetime | None = None
+
+    def stop(self) -> None:
+        """Break off every poll in flight and begin none; runs under way return what they have, and nothing is lost."""
+        self._stopping = True
+        for task in self._flying:
+            task.cancel()
 
     # --- which sources there are --------------------------------------------------------------------
 
@@ -226,9 +191,12 @@ class Ingestor:
         broken: Exception | None = None
         try:
             while True:
-                if len(tasks) < IN_FLIGHT and clock() < end and broken is None:
+                if len(tasks) < IN_FLIGHT and clock() < end and broken is None and not self._stopping:
                     for source in await next_ones(IN_FLIGHT - len(tasks)):
-                        tasks[asyncio.create_task(self._poll(source, force=force))] = source
+                        task = asyncio.create_task(self._poll(source, force=force))
+                        tasks[task] = source
+                        self._flying.add(task)
+                        task.add_done_callback(self._flying.discard)
                 if not tasks:
                     break
                 wait = max(0.0, min(LOOK_AGAIN, end - clock()))
@@ -240,7 +208,8 @@ class Ingestor:
                     try:
                         results.append(task.result())
                     except asyncio.CancelledError:
-                        results.append(await self._too_late(source, deadline))
+                        if not self._stopping:
+                            results.append(await self._too_late(source, deadline))
                     except Exception as error:  # the store could not even note the failure
                         broken = broken or error
                         self._resting[source.id] = clock() + RESTING

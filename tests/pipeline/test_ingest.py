@@ -530,6 +530,31 @@ def test_a_store_that_cannot_write_is_reported_and_the_servers_are_spared() -> N
     play(scenario, World(store))
 
 
+def test_stopping_breaks_off_what_hangs_and_blames_no_source() -> None:
+    async def scenario(world: World) -> None:
+        other = source("other")
+        await world.ingestor.adopt_sources([FEED, other])
+        started = asyncio.Event()
+
+        async def hang() -> Fetched:
+            started.set()
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        world.network.on(FEED.location, hang)
+        world.publish(other, parsed_entry("one"))
+        before = world.poll()
+        run = asyncio.create_task(world.ingestor.ingest_due())
+        await started.wait()
+        world.ingestor.stop()
+        report = await run
+        assert report.faults == ()
+        assert world.poll() == before
+        assert (await world.ingestor.ingest_all()).polled == ()
+
+    play(scenario)
+
+
 def test_an_interrupted_poll_leaves_nothing_or_all() -> None:
     async def scenario(world: World) -> None:
         await world.ingestor.adopt_sources([FEED])
