@@ -45,6 +45,8 @@ from monitor.ports import (
     PollState,
 )
 
+__all__ = ["BY_HAND", "IN_FLIGHT", "Ingestor", "Polled", "Report", "by_hand_id", "is_address"]
+
 T = TypeVar("T")
 
 log = structlog.get_logger()
@@ -249,7 +251,10 @@ class Ingestor:
 
     def _state(self, source: Source) -> PollState:
         poll = self._store.poll(source.id)
-        return poll or fresh_state(source, self._store.get(views.SOURCES, source.id), self._clock())
+        if poll is not None and poll.location == source.location:
+            return poll
+        # Lost, or left by a poll that was in flight when the address changed.
+        return fresh_state(source, self._store.get(views.SOURCES, source.id), self._clock())
 
     async def _ask(self, source: Source, poll: PollState) -> Polled:
         fetched = await self._fetcher.fetch(source, poll)
