@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.cells import cell_len
 
 from monitor.core.digests import Digest
-from monitor.receivers.render.page import Brief, Item, Page, Piece, Section, page_of
+from monitor.receivers.render.page import Brief, Item, Page, Piece, Section, page_of, plain
 
 WIDTH = 76
 _RULE = "-" * WIDTH
@@ -67,7 +67,7 @@ def _section(section: Section) -> Iterator[str]:
 def _item(item: Item) -> Iterator[str]:
     number = f"{item.number}. "
     indent = " " * len(number)
-    yield from wrap(f"[{item.severity.value.upper()}] {marked(item.headline)}", number, indent)
+    yield from wrap(f"[{item.severity.value.upper()}] {plain(item.headline)}", number, indent)
     if item.news:
         yield from wrap(f"({item.news})", indent, indent)
     if item.url:
