@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import httpcore2
 import httpx2
 
 from monitor.core.entries import Source
 from monitor.core.polling import CONFIRMED_MOVES
-from monitor.core.urls import redact_url
-from monitor.core.variables import expand
+from monitor.core.urls import CUT, redact_url
+from monitor.core.variables import expand, variables
 from monitor.ports import Answer, Clock, Fetched, FetchFailed, PollState
 from monitor.sources import answers
 from monitor.sources.addresses import NONE, Networks
@@ -52,10 +53,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a request goes. `permitted`: the owner's allow_networks holds for it."""
+    """Where a request goes. `permitted`: the owner's allow_networks holds for it. `secrets`: values never shown."""
 
     url: httpx2.URL
     permitted: bool
+    secrets: tuple[str, ...] = ()
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -63,7 +65,14 @@ class _Place:
 
     @property
     def shown(self) -> str:
-        return redact_url(str(self.url))
+        return self.redacted(str(self.url))
+
+    def redacted(self, text: str) -> str:
+        """An address without secrets, those included that came out of `${NAME}`."""
+        for secret in self.secrets:
+            for form in (secret, quote(secret), quote(secret, safe="")):
+                text = re.sub(re.escape(form), CUT, text, flags=re.IGNORECASE)  # hosts come back in lower case
+        return redact_url(text)
 
 
 Headers = dict[str, str]
@@ -201,7 +210,11 @@ class Client:
             self._courtesy.unreachable(place.url.host, reason)
             raise FetchFailed(reason) from None
         except (httpcore2.UnsupportedProtocol, httpcore2.LocalProtocolError) as error:
-            raise FetchFailed(f"the request cannot be made: {error}", lasting=True) from None
+            # Its words may quote a header, and so a secret.
+            said = (
+                f"the request cannot be made ({type(error).__name__}): a header or the address is not allowed in HTTP"
+            )
+            raise FetchFailed(said, lasting=True) from None
         except _BROKEN_OFF as error:
             reason = answers.exchange_reason(error, self._limits.read_seconds)
             raise FetchFailed(reason, sent=True) from None
@@ -246,7 +259,8 @@ class Client:
         if expanded.userinfo:
             pair = unquote_to_bytes(expanded.userinfo)
             own.setdefault("Authorization", "Basic " + base64.b64encode(pair).decode("ascii"))
-        return _Place(_without_userinfo(expanded), permitted=True), own
+        secrets = tuple(self._expand(f"${{{name}}}") for name in variables(url))
+        return _Place(_without_userinfo(expanded), True, tuple(filter(None, secrets))), own
 
     def _next(self, place: _Place, target: str, written: _Place) -> _Place:
         try:
@@ -254,8 +268,10 @@ class Client:
         except (httpx2.InvalidURL, ValueError):
             raise FetchFailed(f"{place.shown} redirects to what is no address", lasting=True) from None
         # A stranger's user and password are not ours to send.
-        url = _without_userinfo(httpx_url(str(joined), f"{place.shown} redirects to {redact_url(str(joined))}, which"))
-        return _Place(url, permitted=(url.host, _port(url)) == (written.url.host, _port(written.url)))
+        led = f"{place.shown} redirects to {place.redacted(str(joined))}, which"
+        url = _without_userinfo(httpx_url(str(joined), led))
+        permitted = (url.host, _port(url)) == (written.url.host, _port(written.url))
+        return _Place(url, permitted, written.secrets)
 
     def _expand(self, text: str) -> str:
         try:

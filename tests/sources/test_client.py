@@ -431,6 +431,28 @@ def test_a_missing_variable_is_named_and_no_request_made() -> None:
     run(scenario, secrets={"MONITOR_SMTP_URL": "smtp://user:pw@example.org"})
 
 
+def test_a_value_that_came_out_of_a_variable_is_never_shown() -> None:
+    async def scenario(server: Hostile, client: Client) -> None:
+        server.on("/s3cret%2Fkey/feed", redirect("/s3cret%2Fkey/moved", 301))
+        server.on("/s3cret%2Fkey/moved", reply(), redirect("ftp://s3cret%2Fkey.example/"))
+        url = server.url("/${PLACE}/feed")
+        fetched = await get(client, url)
+        assert fetched.url == server.url("/***/moved")
+        assert fetched.moved_to is None
+        assert "s3cret" not in (await failure(client, url)).reason
+
+    run(scenario, secrets={"PLACE": "s3cret%2Fkey"})
+
+
+def test_a_secret_that_http_forbids_is_not_quoted() -> None:
+    async def scenario(server: Hostile, client: Client) -> None:
+        error = await failure(client, server.url("/feed"), {"headers": {"X-Key": "${KEY}"}})
+        assert "the request cannot be made" in error.reason
+        assert "s3cret" not in error.reason
+
+    run(scenario, secrets={"KEY": "s3cret\r\nX-Evil: 1"})
+
+
 def test_the_environments_proxy_and_netrc_are_never_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
