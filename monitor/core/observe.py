@@ -115,7 +115,8 @@ def observe(
     fresh: list[str] = []
     revised: list[str] = []
     undated = 0
-    for sighting in sightings:
+    # Feeds begin with the newest; the log tells things in the order in which they were published.
+    for sighting in sorted(sightings, key=lambda one: _dated(one.entry) or now):
         stream = f"entry/{sighting.entry_id}"
         if sighting.row is None:
             undated += _dated(sighting.entry) is None

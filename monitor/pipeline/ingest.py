@@ -228,8 +228,12 @@ class Ingestor:
         return polled
 
     async def _poll(self, source: Source, *, force: bool) -> Polled:
-        async with self._locks.setdefault(source.id, asyncio.Lock()):
+        lock, asked = self._locks.setdefault(source.id, asyncio.Lock()), self._clock()
+        waits = lock.locked()
+        async with lock:
             poll, now = await _in_thread(self._state, source), self._clock()
+            if waits and poll.last_ok is not None and poll.last_ok >= asked:  # what we waited for has just been done
+                return Polled(source_id=source.id, state="skipped", next_due=poll.next_due)
             if poll.next_due is None:
                 return Polled(source_id=source.id, state="gone", next_due=None)
             if poll.not_before is not None and now < poll.not_before:

@@ -34,6 +34,11 @@ def parse_document(path: str, name: str) -> ParsedFeed:
             body = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+    return parse_bytes(body, name)
+
+
+def parse_bytes(body: bytes, name: str) -> ParsedFeed:
+    """All that can be read of a file's bytes. Raises `Unreadable`."""
     if len(body) > MAX_BYTES:
         raise Unreadable(f"has more than {MAX_BYTES // 1_000_000} MB")
     if not body.strip(b"\0 \t\r\n\xef\xbb\xbf"):

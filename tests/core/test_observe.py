@@ -106,6 +106,14 @@ def test_other_sources_entry_with_the_same_id_is_another_entry() -> None:
     assert len(known.poll(source("b"), parsed_entry(raw_id="7")).events) == 1
 
 
+def test_events_come_in_the_order_of_publication() -> None:
+    days = {"newest": 0, "older": 2, "oldest": 5}
+    entries = [parsed_entry(name, published=START - timedelta(days=age)) for name, age in days.items()] + [
+        parsed_entry("undated", published=None)
+    ]
+    assert titles(Known().poll(source(), *entries)) == ["oldest", "older", "newest", "undated"]
+
+
 # --- identity
 
 

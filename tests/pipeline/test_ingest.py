@@ -422,6 +422,44 @@ def test_by_hand_a_source_is_polled_before_it_is_due() -> None:
     play(scenario)
 
 
+def test_two_runs_at_once_ask_a_source_once() -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        world.publish(FEED, parsed_entry("one"))
+        answer = world.network.scripts[FEED.location][0]
+        assert isinstance(answer, Fetched)
+        asked, free = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> Fetched:
+            asked.set()
+            await free.wait()
+            return answer
+
+        world.network.on(FEED.location, slow)
+        runs = asyncio.gather(world.ingestor.ingest_due(), world.ingestor.ingest_all())
+        await asked.wait()
+        free.set()
+        assert sorted(report.observed for report in await runs) == [0, 1]
+        assert len(world.network.asked) == 1
+
+    play(scenario)
+
+
+def test_what_a_document_says_of_itself_holds_over_a_304() -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        world.publish(FEED, parsed_entry("one"), feed={"ttl_seconds": 4 * 3600, "skip_hours": 1 << 14})
+        await world.ingestor.ingest_due()
+        world.network.on(FEED.location, Fetched(body=None, url="", status=304))
+        world.clock.advance(hours=1)
+        await world.ingestor.ingest_all()
+        due = world.poll().next_due
+        assert due is not None
+        assert due == START + timedelta(hours=6), "four hours on, and out of the hour that is left out"
+
+    play(scenario)
+
+
 def test_a_move_is_said_once_it_is_confirmed_and_taken_back_when_it_fails() -> None:
     async def scenario(world: World) -> None:
         await world.ingestor.adopt_sources([FEED])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -11,13 +12,16 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pypdf
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from monitor.core.entries import ParsedEntry, ParsedFeed
 from monitor.ports import DocumentsRead, FetchFailed
-from monitor.sources.documents import parse_document, split_title
+from monitor.sources.documents import parse_bytes, parse_document, split_title
 from monitor.sources.seeds import Documents
 from monitor.sources.unreadable import Unreadable
 from monitor.sources.workers import Workers
@@ -225,6 +229,50 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 )
 def test_where_the_name_says_nothing_the_first_bytes_do(tmp_path: Path, name: str, body: bytes, kind: str) -> None:
     assert read(tmp_path, name, body).format == kind
+
+
+# --- fuzz
+
+SAMPLES = {
+    "a.txt": "Заголовок\n\nТекст.".encode(),
+    "a.md": b"---\ntitle: x\n---\n# Head\n\nBody",
+    "a.html": b"<html lang=de><head><meta charset=utf-8><title>T</title></head><body><p>x<br>y<table><td>z</body>",
+    "a.eml": b"From: A <a@x.example>\nSubject: =?utf-8?q?x?=\nDate: Wed, 11 Mar 2026 10:00:00 +0100\n"
+    b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html; charset=koi8-r\n"
+    b"Content-Transfer-Encoding: base64\n\nPHA+eDwvcD4=\n--b--\n",
+    "a.json": b'[{"id": "a", "title": "x", "text": "y", "published": "2026-03-11", "tags": ["t"]}]',
+    "a.jsonl": b'{"id": "a", "text": "y"}\n{"id": 2, "title": "z"}\n',
+    "a.pdf": pdf("First\nsecond", about={"/Title": "T"}),
+    "a.xml": Path("tests/data/feeds/ministry.rss").read_bytes(),
+}
+
+
+def _fuzz(name: str, cuts: list[tuple[int, int, bytes]]) -> None:
+    body = SAMPLES[name]
+    for at, length, put in cuts:
+        at %= len(body) + 1
+        body = body[:at] + put + body[at + length :]
+    with contextlib.suppress(Unreadable):
+        feed = parse_bytes(body, name)
+        msgspec.msgpack.encode(feed)
+        assert feed.entries or feed.faults
+
+
+mutations = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 60), st.binary(max_size=6)), min_size=1, max_size=5)
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(sorted(SAMPLES)), mutations)
+def test_fuzz_spoilt_documents_are_read_or_refused(name: str, cuts: list[tuple[int, int, bytes]]) -> None:
+    _fuzz(name, cuts)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@settings(max_examples=100_000)
+@given(st.sampled_from(sorted(SAMPLES)), mutations)
+def test_fuzz_documents_soak(name: str, cuts: list[tuple[int, int, bytes]]) -> None:
+    _fuzz(name, cuts)
 
 
 # --- folders
