@@ -6,15 +6,18 @@ Written from rules.md ("Terms", "Exact meaning") alone, without sight of the eng
   not among the one to three signs of a gap. A hit that runs over one spans it; one before or after it does not.
 * A letter and the combining marks that belong to it are one sign; a hit never ends between them. In Latin, Greek and
   Cyrillic every mark belongs to its letter; elsewhere those that compose canonically with what stands before them.
-* A Cyrillic stress mark is an acute or grave over a vowel; over a consonant it makes another letter (ѓ, ќ).
+* A Cyrillic stress mark is an acute or grave, save where it makes a letter of its own (ѓ, ќ).
+* Full-width forms are those of the whole block, so half-width Kana too; the strokes of ł, ø, đ are accents; æ, œ and
+  the presentation forms of Latin and Arabic are ligatures.
 * Digits belong to the alphabetic letters they touch, those before them first (`A5б` is `A5`, `б`); alone, they are a
   word. Marks belong to what stands before them.
-* `"=…"`: no folding, no other spelling, no flexible gap or apostrophe; invisible signs and decomposition still do not
-  matter, since nobody can see them.
-* `?` is one letter as it stands in the text: ß is one, ss are two. `*` at an end of a word runs to that end of it;
-  inside, over any of its letters and digits.
-* Attached words: Arabic (و or ف), then (ب, ك, ل or س), then the article ال, each optional, and لل for ل with the
-  article; Hebrew (ו), then (ש), then (ב, כ, ל or מ), then the article ה, each optional. The hit is the term alone.
+* `"=…"`: no folding, no other spelling, no flexible hyphen or apostrophe; white space is still one to three of it, for
+  a text breaks its lines anywhere, and invisible signs and decomposition do not matter, for nobody can see them.
+* `?` is one letter of any script; ß and ligatures are read as the letters they stand for. `*` at an end of a word runs
+  to that end of it; inside, or before a hyphen, over any of its letters and digits. Where a script has no word
+  boundaries, the word ends where the term does.
+* Attached words: Arabic (و or ف), then (ب, ك or ل), then the article ال, each optional, and لل for ل with the article
+  (not س, which stands before verbs alone); Hebrew any number of ו ה ב כ ל מ ש. The hit is the term without them.
 * Where a hit begins or ends with a sign that is no letter, mark or digit, no boundary is asked for there.
 * Words between two hits: alphabetic words that lie wholly between (what is left of a word after `중국` in `중국은` is
   none); characters of Han and Kana, or of Thai and the like, counted from the end of the hit on.
@@ -27,15 +30,18 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
+from typing import TypeAlias
 
 HAN_AND_KANA = ("CJK", "HIRAGANA", "KATAKANA")
 FOURS = ("THAI", "LAO", "KHMER", "MYANMAR")
 NO_BOUNDARY = HAN_AND_KANA + FOURS
 APOSTROPHES = "'’‘ʼ`´′＇"
-CYRILLIC_VOWELS = "аеиоуыэюяіАЕИОУЫЭЮЯІ"
+STROKES = str.maketrans(
+    {"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"}
+)
 SPACES = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-ARABIC_ATTACHED = re.compile("[وف]?(?:(?:[بكلس])?(?:ال)?|لل)")
-HEBREW_ATTACHED = re.compile("ו?ש?[בכלמ]?ה?")
+ARABIC_ATTACHED = re.compile("[وف]?(?:[بكل]?(?:ال)?|لل)")
+HEBREW_ATTACHED = re.compile("[והבכלמש]*")
 
 
 @dataclass
@@ -57,12 +63,12 @@ def is_invisible(char: str) -> bool:
     return unicodedata.category(char) == "Cf"
 
 
-def is_space(char: str) -> bool:
-    return char in SPACES
+def is_space(letter: str) -> bool:
+    return letter in tuple(SPACES)
 
 
-def is_dash(char: str) -> bool:
-    return unicodedata.category(char) == "Pd"
+def is_dash(letter: str) -> bool:
+    return len(letter) == 1 and unicodedata.category(letter) == "Pd"
 
 
 def is_mark(char: str) -> bool:
@@ -78,6 +84,8 @@ def script_of(char: str) -> str:
     name = unicodedata.name(char, "").replace("FULLWIDTH ", "").replace("HALFWIDTH ", "")
     if char in "々〇":
         return "CJK"
+    if char in "ªº":
+        return "LATIN"
     if name.startswith("KATAKANA-HIRAGANA"):
         return "KATAKANA"
     if category == "Nd":
@@ -87,19 +95,26 @@ def script_of(char: str) -> str:
     return ""
 
 
+def in_presentation_block(char: str) -> bool:
+    """Ligatures of Latin and Arabic, full-width forms."""
+    return (
+        "\ufb00" <= char <= "\ufb06" or "\ufb50" <= char <= "\ufdff" or "\ufe70" <= char <= "\uffef" or char == "\u3000"
+    )
+
+
 @cache
 def folded(letter: str) -> str:
     """A letter with its marks, as it is compared."""
-    if "\uff01" <= letter[0] <= "\uff5e" or "\ufb00" <= letter[0] <= "\ufb06" or letter[0] == "\u3000":
+    if unicodedata.normalize("NFKC", letter[0]) != letter[0] and in_presentation_block(letter[0]):
         letter = unicodedata.normalize("NFKC", letter)
-    parts = unicodedata.normalize("NFD", letter)
+    parts = unicodedata.normalize("NFD", letter).translate(STROKES)
     script = script_of(parts[0])
     if script in ("LATIN", "GREEK"):
         parts = "".join(part for part in parts if not is_mark(part))
     if script == "CYRILLIC":
         kept = parts[0]
         for mark in parts[1:]:
-            stress = mark in "\u0300\u0301" and parts[0] in CYRILLIC_VOWELS
+            stress = mark in "\u0300\u0301" and parts[0] not in "гкГК"
             yo = mark == "\u0308" and parts[0] in "еЕ"
             if not stress and not yo:
                 kept += mark
@@ -130,7 +145,9 @@ def read(text: str) -> tuple[Sign, ...]:
 def belongs(char: str, letter: str) -> bool:
     """Whether a character is part of the letter before it."""
     if is_mark(char) and script_of(letter[0]) in ("LATIN", "GREEK", "CYRILLIC"):
-        return unicodedata.combining(char) != 0
+        return script_of(char) == "COMBINING"
+    if char in "ﾞﾟ":
+        return len(unicodedata.normalize("NFKC", letter[0] + char)) == 1
     composed = unicodedata.normalize("NFC", letter + char)
     return script_of(char) != "" and len(composed) <= len(letter)
 
@@ -201,6 +218,11 @@ def words_between(signs: tuple[Sign, ...], start: int, end: int) -> int:
     return count
 
 
+def length(text: str, start: int, end: int) -> int:
+    """How many visible signs a hit has."""
+    return sum(start <= sign.start and sign.end <= end for sign in read(text))
+
+
 def word_count(text: str) -> int:
     return words_between(read(text), 0, len(text))
 
@@ -214,73 +236,76 @@ def find(term: str, text: str) -> frozenset[tuple[int, int]]:
     if term.startswith("/"):
         return find_regex(term, text)
     exact = term.startswith("=")
-    pattern = [sign.letter if exact else sign.folded for sign in read(term.removeprefix("="))]
-    if not exact:
-        pattern = [letter for folding in pattern for letter in folding]
+    pattern = [letter for letter, _ in letters(read(term.removeprefix("=")), exact)]
     signs = read(text)
+    row = letters(signs, exact)
     found = set()
-    for first in range(len(signs)):
-        if not exact and pattern[0] == "*":
-            allowed = starts_word(signs, first) and signs[first].word >= 0
+    for first in range(len(row)):
+        begin = row[first][1]
+        if first > 0 and row[first - 1][1] == begin:
+            continue
+        if pattern[0] == "*" and not exact:
+            allowed = signs[begin].script in NO_BOUNDARY or (signs[begin].word >= 0 and starts_word(signs, begin))
         else:
-            allowed = may_begin(signs, first)
-        if allowed:
-            for after in literal_ends(pattern, signs, first) if exact else ends(pattern, 0, signs, first, 0):
-                if after > first and may_end(signs, after - 1):
-                    found.add((signs[first].start, signs[after - 1].end))
+            allowed = may_begin(signs, begin)
+        for after in ends(pattern, 0, signs, row, first, exact) if allowed else ():
+            end = row[after - 1][1]
+            if after > first and (after == len(row) or row[after][1] != end) and may_end(signs, end):
+                found.add((signs[begin].start, signs[end].end))
     return frozenset(found)
 
 
-def literal_ends(pattern: list[str], signs: tuple[Sign, ...], first: int) -> set[int]:
-    after = first + len(pattern)
-    return {after} if [sign.letter for sign in signs[first:after]] == pattern else set()
+Row: TypeAlias = "list[tuple[str, int]]"
 
 
-def ends(pattern: list[str], step: int, signs: tuple[Sign, ...], at: int, inside: int) -> set[int]:
-    """The signs after which the pattern, from this step on, may be over; `inside`: letters of the sign already used."""
+def letters(signs: tuple[Sign, ...], exact: bool) -> Row:
+    """The letters of a text one by one, each with the number of its sign: ß is two, unless it must be exact."""
+    return [(letter, at) for at, sign in enumerate(signs) for letter in ([sign.letter] if exact else sign.folded)]
+
+
+def ends(pattern: list[str], step: int, signs: tuple[Sign, ...], row: Row, at: int, exact: bool) -> set[int]:
+    """The letters after which the pattern, from this step on, may be over, when it goes on at letter `at`."""
     if step == len(pattern):
-        return {at} if inside == 0 else set()
+        return {at}
     wanted = pattern[step]
-    more = at < len(signs)
-    result: set[int] = set()
-    if wanted == "*":
-        open_end = step + 1 == len(pattern) or is_gap(pattern[step + 1])
-        open_start = step == 0 or is_gap(pattern[step - 1])
-        if inside:  # the star begins within ß or a ligature: the rest of it is part of the ending
-            at, inside = at + 1, 0
-        last = at
-        word = signs[at - 1].word if not open_start else signs[at].word if more else -1
-        while last < len(signs) and signs[last].word == word >= 0:
-            last += 1
-        for after in [last] if open_end else range(at, last):
-            result |= ends(pattern, step + 1, signs, after, 0)
-        return result
-    if wanted == "?":
-        if more and inside == 0 and unicodedata.category(signs[at].letter[0])[0] == "L":
-            result |= ends(pattern, step + 1, signs, at + 1, 0)
-        return result
-    if is_gap(wanted):
+    following = pattern[step + 1] if step + 1 < len(pattern) else " "
+    here = row[at][0] if at < len(row) else ""
+    if exact and not is_space(wanted):
+        nexts = [at + 1] if here == wanted else []
+    elif is_gap(wanted):
+        fits = is_space if exact else is_gap
         fewest = 0 if is_dash(wanted) else 1
-        for length in range(fewest, 4):
-            between = signs[at : at + length]
-            if inside == 0 and len(between) == length and all(is_gap(sign.letter) for sign in between):
-                result |= ends(pattern, step + 1, signs, at + length, 0)
-        if inside and fewest == 0:
-            result |= ends(pattern, step + 1, signs, at, inside)
-        return result
-    if wanted in APOSTROPHES:
-        result |= ends(pattern, step + 1, signs, at, inside)
-        if more and inside == 0 and signs[at].letter in APOSTROPHES:
-            result |= ends(pattern, step + 1, signs, at + 1, 0)
-        return result
-    if more and signs[at].folded[inside : inside + 1] == wanted:
-        whole = inside + 1 == len(signs[at].folded)
-        result |= ends(pattern, step + 1, signs, at + 1 if whole else at, 0 if whole else inside + 1)
-    return result
+        stretches = [row[at : at + length] for length in range(fewest, 4)]
+        nexts = [at + len(s) for s in stretches if len(s) >= fewest and all(fits(letter) for letter, _ in s)]
+    elif wanted in APOSTROPHES:
+        nexts = [at, at + 1] if here != "" and here in APOSTROPHES else [at]
+    elif wanted == "?":
+        nexts = [at + 1] if here != "" and unicodedata.category(here[0])[0] == "L" else []
+    elif wanted == "*":
+        opening = step == 0 or is_gap(pattern[step - 1])
+        word_end = end_of_word(signs, row, at, opening)
+        if is_space(following):
+            nexts = [word_end]
+        else:
+            nexts = list(range(at, word_end + 1 if is_dash(following) else max(at + 1, word_end)))
+    else:
+        nexts = [at + 1] if here == wanted else []
+    return {end for after in set(nexts) for end in ends(pattern, step + 1, signs, row, after, exact)}
+
+
+def end_of_word(signs: tuple[Sign, ...], row: Row, at: int, opening: bool) -> int:
+    """The letter at which the word ends that letter `at` begins, or that the letter before it is part of."""
+    inside = at if opening else at - 1
+    if inside == len(row) or signs[row[inside][1]].script in NO_BOUNDARY:
+        return at
+    word = signs[row[inside][1]].word
+    while at < len(row) and signs[row[at][1]].word == word >= 0:
+        at += 1
+    return at
 
 
 def is_gap(letter: str) -> bool:
-    return len(letter) == 1 and (is_space(letter) or is_dash(letter))
+    return is_space(letter) or is_dash(letter)
 
 
 def find_regex(term: str, text: str) -> frozenset[tuple[int, int]]:

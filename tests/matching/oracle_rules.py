@@ -9,15 +9,17 @@ Where rules.md leaves a choice:
   or as an operand of `and`; all true operands of `or`; for proximity the hits of every combination that fulfils it;
   for `a not w/N b` the places of a that are left; for a count the hits that were counted. `not` and `unless` give none.
 * A hit is known by the concept the rule names, also where the term came by `include`; a literal's by none ("").
-* Proximity inside proximity: the place of the inner one runs from the start of its first hit to the end of its last.
-  Two places overlap where hits of theirs do; a place that lies in a gap of the other is 0 words from it.
+* Proximity inside proximity: the place of the inner one is all its hits together. Two places overlap where hits of
+  theirs do, and are as near as their nearest hits; a sentence or paragraph must hold all of both, and one stands
+  before the other when all its hits do.
 * `a not w/N b`: "near" is what `w/N` asks for, so a b that overlaps the hit of a is not near it.
 * All places of a chain are apart from one another, not only each from the one before.
 * A sentence or paragraph holds a place when the whole of it lies inside.
 * A hit inside a hit of an exception of equal length is inside it. An including concept's exceptions touch included
   hits too; an included concept's own exceptions go with it.
-* `only_in`: an entry of unknown language passes, as it does in `where`.
-* Of counted hits that begin and end alike, the term written first counts.
+* `only_in`: an entry of unknown language is not one of that language (in `where` it passes, as rules.md says there).
+* The longest hit is that of most visible signs. Of counted hits that begin and end alike, the term written first
+  counts.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from monitor.matching.model import Document
-from tests.matching.oracle_letters import find, paragraphs, read, sentences, word_count, words_between
+from tests.matching.oracle_letters import find, length, paragraphs, read, sentences, word_count, words_between
 
 # ------------------------------------------------------------------------------------------------------ a rule book
 
@@ -258,7 +260,7 @@ class Judge:
 
     def term_hits(self, term: Term, concept: str) -> list[Hit]:
         language = self.document.language
-        if term.only_in and language is not None and not speaks(language, term.only_in):
+        if term.only_in and (language is None or not speaks(language, term.only_in)):
             return []
         return [
             Hit(field, start, end, concept, term.text)
@@ -314,7 +316,7 @@ class Judge:
 
     def count(self, expression: AtLeast, scope: str) -> Verdict:
         places = self.places(expression.operand, scope)
-        places.sort(key=lambda place: (place.start - place.end, place.field != "title", place.start))
+        places.sort(key=lambda place: (-self.length(place), place.field != "title", place.start))
         counted: list[Place] = []
         for place in places:
             if all(apart(place, other) for other in counted):
@@ -324,6 +326,9 @@ class Judge:
         if reached < expression.number:
             return Verdict(False)
         return Verdict(True, frozenset().union(*(place.hits for place in counted)))
+
+    def length(self, place: Place) -> int:
+        return length(text_of(self.document, place.field), place.start, place.end)
 
     # --- proximity
 
@@ -367,11 +372,9 @@ class Judge:
             return any(holds(stretch, one) and holds(stretch, other) for stretch in stretches)
         if near.operator == "pre" and other.start < one.end:
             return False
-        first, second = sorted((one, other), key=lambda place: (place.start, place.end))
-        if second.start < first.end:
-            return True
-        between = words_between(read(text_of(self.document, one.field)), first.end, second.start)
-        return between <= near.words - 1
+        signs = read(text_of(self.document, one.field))
+        pairs = [sorted((a, b), key=lambda hit: hit.start) for a in one.hits for b in other.hits]
+        return min(words_between(signs, first.end, second.start) for first, second in pairs) <= near.words - 1
 
 
 def inside(hit: Hit, outer: Hit) -> bool:
