@@ -22,6 +22,7 @@ from monitor.sources.jsonfeed import parse_json_feed, web_address
 from monitor.sources.text import html_to_text, one_line, plain_text
 from monitor.sources.unreadable import Unreadable
 
+MAX_FAULTS = 20
 _HEAD = 65_536
 _HTML = re.compile(rb"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 _FEED_ROOT = re.compile(rb"<(?:\w+:)?(?:rss|feed|rdf|channel)[\s>]", re.IGNORECASE)
@@ -97,8 +98,22 @@ class _Ours:
 
 _STUMBLES = (LookupError, AttributeError, TypeError, ValueError)
 
-for _name in ("StrictFeedParser", "LooseFeedParser"):
-    setattr(feedparser.api, _name, type(_name, (_Ours, getattr(feedparser.api, _name)), {}))
+
+class _Strict(_Ours, feedparser.api.StrictFeedParser):  # type: ignore[misc]
+    def startElementNS(self, *element: Any) -> None:  # noqa: N802  (a space in a namespace)
+        with contextlib.suppress(*_STUMBLES):
+            super().startElementNS(*element)
+
+    def endElementNS(self, *element: Any) -> None:  # noqa: N802
+        with contextlib.suppress(*_STUMBLES):
+            super().endElementNS(*element)
+
+
+class _Loose(_Ours, feedparser.api.LooseFeedParser):  # type: ignore[misc]
+    pass
+
+
+feedparser.api.StrictFeedParser, feedparser.api.LooseFeedParser = _Strict, _Loose
 
 
 # --- before parsing -------------------------------------------------------------------------------
@@ -163,15 +178,20 @@ def _feed(parsed: Any, body: bytes, url: str) -> ParsedFeed:
         faults.append(_ill_formed(parsed.bozo_exception))
     if len(entries) > MAX_ENTRIES:
         faults.append(f"{len(entries):,} entries; the first {MAX_ENTRIES:,} are kept")
+    kept: list[ParsedEntry] = []
+    for entry in entries[:MAX_ENTRIES]:
+        try:
+            kept.append(_entry(entry, url, _word(parsed.feed, "language")))
+        except Exception as error:  # whatever is odd about one entry, the others are read
+            faults.append(f"an entry cannot be read ({type(error).__name__})")
     feed = parsed.feed
-    language = _word(feed, "language")
     ttl = _word(feed, "ttl") or ""
     hours, days = _skips(body)
     return ParsedFeed(
         format=parsed.version or "unknown",
         title=_markup(feed, "title", single=True),
-        entries=tuple(_entry(entry, url, language) for entry in entries[:MAX_ENTRIES]),
-        faults=tuple(faults),
+        entries=tuple(kept),
+        faults=tuple(faults[:MAX_FAULTS]),
         ttl_seconds=int(ttl) * 60 if ttl.isascii() and ttl.isdigit() and len(ttl) < 9 else None,
         complete=complete,
         skip_hours=hours,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 from monitor.core.entries import ParsedEntry
 from monitor.sources.dates import parse_date
 from monitor.sources.jsonfeed import web_address
-from monitor.sources.text import html_to_text, one_line
+from monitor.sources.text import LenientParser, html_to_text, one_line
 from monitor.sources.unreadable import Unreadable
 
 _DATES = ("article:published_time", "date", "dc.date", "dcterms.date", "dcterms.created", "datepublished", "pubdate")
@@ -38,9 +37,9 @@ def parse_html(markup: str, name: str) -> ParsedEntry:
     )
 
 
-class _Head(HTMLParser):
+class _Head(LenientParser):
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.meta: dict[str, str] = {}
         self.title: list[str] = []
         self.canonical: str | None = None

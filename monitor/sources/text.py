@@ -61,9 +61,22 @@ def html_to_text(markup: str) -> str:
     return reader.text()
 
 
-class _Reader(HTMLParser):
+class LenientParser(HTMLParser):
+    """The library's parser, without its assertions about declarations (`<![x`), which older Pythons still have."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
+
+    def parse_html_declaration(self, i: int) -> int:
+        try:
+            return super().parse_html_declaration(i)
+        except AssertionError:
+            return self.parse_bogus_comment(i)
+
+
+class _Reader(LenientParser):
+    def __init__(self) -> None:
+        super().__init__()
         self._pieces: list[str] = []
         self._dropping: list[str] = []
         self._preformatted = 0

@@ -168,6 +168,12 @@ def test_the_longest_of_what_an_entry_offers_is_its_text() -> None:
         assert parse(body).entries[0].text == "much longer"
 
 
+def test_one_odd_entry_or_element_costs_no_other() -> None:
+    odd = '<x:y xmlns:x="a b c">z</x:y><item><title>odd &lt;![foo&gt;</title><link/></item></image></link></source>'
+    feed = parse(rss(f"<item><title>one</title></item>{odd}<item><title>two</title></item>"))
+    assert {"one", "two"} <= {entry.title for entry in feed.entries}
+
+
 def test_a_wrong_content_type_changes_nothing() -> None:
     for content_type in ("text/html", "text/plain; charset=us-ascii", "application/octet-stream", "nonsense", ""):
         assert len(parse(RSS, content_type=content_type).entries) == 1

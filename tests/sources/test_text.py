@@ -34,6 +34,7 @@ from monitor.sources.text import clean, html_to_text, one_line, plain_text
         ("  a \n\t b <p> </p> ", "a b"),
         ("<p>中国。</p>\n<p>出口　管制</p>", "中国。\n\n出口　管制"),
         ("First.\n\nSecond\nline. &quot;x&quot;", 'First.\n\nSecond\nline. "x"'),  # no tag: text as it stands
+        ("a<![foo]>b<![1]>c<![CDATet[ d]]>", "abc"),
         ('<a href="x" title="a>b">link</a>', "link"),
         ("", ""),
     ],
