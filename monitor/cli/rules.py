@@ -16,6 +16,7 @@ from monitor.cli.output import clean, json_lines
 from monitor.errors import ConfigurationError, Fault
 
 if TYPE_CHECKING:
+    from monitor.core.entries import Source
     from monitor.matching.book import RuleBook
     from monitor.matching.engine import Engine
     from monitor.matching.model import ThemeMatch
@@ -44,10 +45,10 @@ def check(*, json: Json = False, lint: Annotated[bool, Parameter(help="Say what 
     if book is not None and lint:
         from monitor.matching.lint import lint as lint_book
 
-        warnings += lint_book(book)
+        warnings += lint_book(book, {source.language for source in sources if source.language})
     _print_findings(sorted(faults), sorted(warnings), json)
     if not json:
-        _print_summary(book, engine, sources, faults, warnings)
+        _print_summary(book, engine, len(sources), faults, warnings)
     return 1 if faults else 0
 
 
@@ -84,15 +85,15 @@ def _receivers_faults(home: Path, book: RuleBook | None) -> list[Fault]:
     return load_receivers(name, text, themes=themes, tags=tags)[1]
 
 
-def _sources(home: Path) -> tuple[int, list[Fault]]:
+def _sources(home: Path) -> tuple[tuple[Source, ...], list[Fault]]:
     name = "seeds/sources.yaml"
     text, faults = _text(home, name)
     if text is None:
-        return 0, faults
+        return (), faults
     from monitor.rulebook.sources import load_sources
 
     sources, found = load_sources(name, text)
-    return len(sources), list(found)
+    return tuple(sources), list(found)
 
 
 def _text(home: Path, name: str) -> tuple[str | None, list[Fault]]:

@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class Leaf:
-    """A concept or a literal. A place that several of its terms find is found by the first of them as written."""
+    """A concept or a literal."""
 
     __slots__ = ("name", "parts")
 
@@ -54,15 +54,11 @@ class Leaf:
         return known
 
     def _places(self, scan: Scan, field: Field | None) -> list[Place]:
-        found: dict[tuple[int, int], Hit] = {}
-        for part in self.parts:
-            if scan.has(part.set):
-                for hit in _kept(scan, part):
-                    found.setdefault((hit.left, hit.right), hit)
+        found = {hit for part in self.parts if scan.has(part.set) for hit in _kept(scan, part)}
         if not found:
             return []
         first, last = (0, scan.words_end) if field is None else scan.range_of(field)
-        return [Place(hit, self.name) for _, hit in sorted(found.items()) if first <= hit.start < last]
+        return [Place(hit, self.name) for hit in sorted(found) if first <= hit.start < last]
 
     def groups(self, scan: Scan, field: Field | None) -> list[Group]:
         return [(place,) for place in self.places(scan, field)]
@@ -158,7 +154,7 @@ def apart(places: Iterable[Place]) -> list[Place]:
     """Those that do not overlap: the longest first, then the leftmost."""
     chosen: list[Place] = []
     lefts: list[int] = []
-    ordered = sorted(places, key=lambda place: (place.hit.left - place.hit.right, place.hit.left))
+    ordered = sorted(places, key=lambda place: (place.hit.left - place.hit.right, place.hit.left, place.hit.order))
     for place in ordered:
         at = bisect_left(lefts, place.hit.left)
         clear_left = at == 0 or chosen[at - 1].hit.right <= place.hit.left
@@ -202,7 +198,7 @@ class Near:
         """Of `groups`, those with none of `others` so near."""
         lists = [groups, others]
         if _are_pairs(lists):
-            near = set(self._pair_places(scan, *_singles(lists)))
+            near = self._mated(scan, *_singles(lists), forward=True)
             return [group for group in groups if group[0] not in near]
         return [group for group in groups if next(self._combinations(scan, [[group], others]), None) is None]
 
@@ -224,21 +220,25 @@ class Near:
     # --- two operands of one hit each: by neighbours, so that a text of a hundred thousand hits costs no more
 
     def _pair_places(self, scan: Scan, one: list[Place], other: list[Place]) -> list[Place]:
+        return sorted({*self._mated(scan, one, other, forward=True), *self._mated(scan, other, one, forward=False)})
+
+    def _mated(self, scan: Scan, these: list[Place], those: list[Place], *, forward: bool) -> set[Place]:
+        """Of `these`, the hits with one of `those` near enough; `forward`: these are the first operand."""
         if self.unit != Unit.WORDS:
-            return sorted({*self._together(scan, one, other), *self._together(scan, other, one)})
-        found = {*_followed(scan, one, other, self.distance), *_preceded(scan, other, one, self.distance)}
+            return set(self._together(scan, these, those))
         if not self.ordered:
-            found |= {*_followed(scan, other, one, self.distance), *_preceded(scan, one, other, self.distance)}
-        return sorted(found)
+            return {*_followed(scan, these, those, self.distance), *_preceded(scan, these, those, self.distance)}
+        return set((_followed if forward else _preceded)(scan, these, those, self.distance))
 
     def _together(self, scan: Scan, these: list[Place], those: list[Place]) -> Iterator[Place]:
         """Of `these`, the hits with one of `those` in the same sentence or paragraph that does not overlap."""
-        mates: dict[int, list[Place]] = {}
         starts = scan.sentences if self.unit == Unit.SENTENCE else scan.paragraphs
+        mates: dict[int | None, list[Place]] = {}
         for place in those:
-            mates.setdefault(bisect_right(starts, place.hit.start), []).append(place)
+            mates.setdefault(_unit_of(place.hit, starts), []).append(place)
+        mates.pop(None, None)
         for place in these:
-            near = mates.get(bisect_right(starts, place.hit.start), ())
+            near = mates.get(_unit_of(place.hit, starts), ())
             if any(not place.hit.overlaps(mate.hit) for mate in near):
                 yield place
 
@@ -348,13 +348,20 @@ def _words_apart(scan: Scan, one: Hit, other: Hit, distance: int) -> bool:
     return scan.between(first, second) < distance
 
 
+def _unit_of(hit: Hit, starts: list[int]) -> int | None:
+    """The sentence or paragraph that holds the whole of a hit."""
+    unit = bisect_right(starts, hit.start)
+    return unit if unit == len(starts) or hit.end <= starts[unit] else None
+
+
 def _by_unit(groups: list[Group], starts: list[int]) -> dict[int, list[Group]]:
-    """Groups by the sentence or paragraph all their hits begin in; a group that crosses one is in none."""
+    """Groups by the sentence or paragraph that holds all their hits; a group that crosses one is in none."""
     found: dict[int, list[Group]] = {}
     for group in groups:
-        units = {bisect_right(starts, place.hit.start) for place in group}
-        if len(units) == 1:
-            found.setdefault(units.pop(), []).append(group)
+        units = {_unit_of(place.hit, starts) for place in group}
+        unit = units.pop()
+        if not units and unit is not None:
+            found.setdefault(unit, []).append(group)
     return found
 
 

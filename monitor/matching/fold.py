@@ -304,3 +304,18 @@ def _collapse(text: str, segments: _Segments) -> Folded:
 
 def _removed(left_out: list[int]) -> list[int]:
     return [at - index for index, at in enumerate(left_out)]
+
+
+class Visible:
+    """A text without the signs nobody sees, and the way back: regular expressions look at this."""
+
+    __slots__ = ("_kept", "text")
+
+    def __init__(self, given: str) -> None:
+        kept = [at for at, char in enumerate(given) if char not in _HIDDEN]
+        self._kept = kept if len(kept) < len(given) else None
+        self.text = "".join(given[at] for at in kept) if self._kept else given
+
+    def offset(self, at: int) -> int:
+        """The offset in the text as given of a visible character."""
+        return self._kept[at] if self._kept else at

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from monitor.matching import automaton
 from monitor.matching.expression import Field
-from monitor.matching.fold import FIELD_END, Folded, fold_text
+from monitor.matching.fold import FIELD_END, Folded, Visible, fold_text
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document
 from monitor.matching.regexes import spans
-from monitor.matching.scripts import ARABIC, HANGUL, HEBREW, JOINED, class_of, joins_after, joins_before
+from monitor.matching.scripts import ARABIC, HANGUL, HEBREW, JOINED, NEUTRAL, class_of, joins_after, joins_before
 from monitor.matching.sentences import paragraph_starts, sentence_starts
 from monitor.matching.terms import (
     Exact,
@@ -133,7 +133,7 @@ def _left_table(needle: str, uses: Iterable[Use]) -> bytes:
 
 def _right_table(needle: str, uses: Iterable[Use]) -> bytes:
     last = class_of(needle[-1])
-    attached = last == HANGUL
+    attached = last in (HANGUL, NEUTRAL)
     if attached or any(
         not isinstance(use.form, Plain | Exact) or getattr(use.form, "grows_right", False) for use in uses
     ):
@@ -289,7 +289,8 @@ class Scan:
             chosen = sorted(chosen_set)  # type: ignore[assignment]
         for number in chosen:
             first, last = starts[number], starts[number + 1]
-            for start, end in spans(use.form, self.given[first:last].rstrip(FIELD_END)):
-                left = self.folded.position(first + start)
-                right = self.folded.position(first + end - 1) + 1
-                yield Hit(left, right, first + start, first + end, use.order, use.term)
+            visible = Visible(self.given[first:last].rstrip(FIELD_END))
+            for left, right in spans(use.form, visible.text):
+                start, end = first + visible.offset(left), first + visible.offset(right - 1) + 1
+                at = self.folded.position(start)
+                yield Hit(at, self.folded.position(end - 1) + 1, start, end, use.order, use.term)

@@ -124,15 +124,21 @@ def joined(text: str, at: int) -> bool:
     return back < 0 or left in (OTHER, CJK, SOUTH_EAST) or left == right
 
 
+MAX_WORD: Final = 200
+"""Characters a `*` may stand for; no word is longer, and a text of one endless word costs no more than another."""
+
+
 def word_end(text: str, at: int) -> int:
     """Where the word that runs up to `at` ends."""
-    while joined(text, at):
+    limit = at + MAX_WORD
+    while at < limit and joined(text, at):
         at += 1
     return at
 
 
 def word_start(text: str, at: int) -> int:
     """Where the word that goes on at `at` begins."""
-    while joined(text, at):
+    limit = at - MAX_WORD
+    while at > limit and joined(text, at):
         at -= 1
     return at

@@ -15,16 +15,19 @@ from typing import Final, NamedTuple, TypeAlias
 from monitor.matching.fold import GAP, Folded, fold
 from monitor.matching.scripts import (
     ARABIC,
+    CJK,
     DASHES,
     HANGUL,
     HEBREW,
     HIDDEN,
+    MAX_WORD,
     OTHER,
+    SOUTH_EAST,
     class_of,
     joined,
     word_end,
     word_start,
-)
+)  # fmt: skip
 
 MAX_LENGTH: Final = 200
 MAX_VARIANTS: Final = 8
@@ -37,7 +40,7 @@ _PIECES: Final = re.compile(
 )
 _HAS_SIGN: Final = re.compile(f"[{_SIGNS}]").search
 _ARABIC_PREFIX: Final = re.compile("[وف]?[بكل]?(?:ال)?|[وف]?لل")
-_HEBREW_PREFIX: Final = re.compile("[והבכלמש]{1,3}")
+_HEBREW_PREFIX: Final = re.compile("[והבכלמש]+")
 
 
 class Piece(NamedTuple):
@@ -153,11 +156,18 @@ def _pieces(folded: str) -> tuple[Piece, ...]:
             pieces.append(Piece("gap" if GAP in text else "maybe"))
         else:
             pieces.append(Piece(kind, text if kind == "text" else ""))
-    while pieces and pieces[0].kind in ("gap", "maybe", "apostrophe"):
+    while pieces and _says_nothing(pieces[0], pieces[1:2]):
         del pieces[0]
-    while pieces and pieces[-1].kind in ("gap", "maybe", "apostrophe"):
+    while pieces and _says_nothing(pieces[-1], pieces[-2:-1]):
         del pieces[-1]
     return tuple(pieces)
+
+
+def _says_nothing(edge: Piece, inner: list[Piece]) -> bool:
+    """At the edge of a term: a gap, or a star that no letter touches."""
+    if edge.kind == "star":
+        return not inner or inner[0].kind in _SPELLED
+    return edge.kind in _SPELLED
 
 
 _SPELLED: Final = {"gap": (GAP,), "maybe": (GAP, ""), "apostrophe": ("'", "")}
@@ -197,8 +207,8 @@ def begins(text: str, at: int) -> bool:
 
 
 def ends(text: str, at: int) -> bool:
-    """Whether a hit may end at `at`: a word ends there, or a Hangul ending is attached."""
-    return not joined(text, at) or class_of(text[at - 1]) == class_of(text[at]) == HANGUL
+    """Whether a hit may end at `at`: a word ends there, or it is one of Hangul, where endings are attached."""
+    return not joined(text, at) or HANGUL in (class_of(text[at - 1]), class_of(text[at]))
 
 
 def plain_span(form: Plain, text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -246,17 +256,19 @@ def _forward(pieces: tuple[Piece, ...], index: int, text: str, at: int) -> Itera
         return
     piece = pieces[index]
     if piece.kind == "star":
-        stop = word_end(text, at)
         if index == len(pieces) - 1:
-            yield stop
+            yield word_end(text, at)
             return
-        for reached in range(at, stop + 1):
-            yield from _forward(pieces, index + 1, text, reached)
+        reach = at
+        while reach - at <= MAX_WORD and _in_one_word(text, at, reach):
+            if _attached(text, at, reach):
+                yield from _forward(pieces, index + 1, text, reach)
+            reach += 1
         return
     for word in _readings(piece):
         if text.startswith(word, at):
             yield from _forward(pieces, index + 1, text, at + len(word))
-    if piece.kind == "one" and at < len(text) and class_of(text[at]) != OTHER:
+    if piece.kind == "one" and at < len(text) and text[at].isalpha():
         yield from _forward(pieces, index + 1, text, at + 1)
 
 
@@ -267,18 +279,36 @@ def _backward(pieces: tuple[Piece, ...], index: int, text: str, at: int) -> Iter
         return
     piece = pieces[index]
     if piece.kind == "star":
-        stop = word_start(text, at)
         if index == 0:
-            yield stop
+            yield word_start(text, at)
             return
-        for reached in range(at, stop - 1, -1):
-            yield from _backward(pieces, index - 1, text, reached)
+        reach = at
+        while at - reach <= MAX_WORD and _in_one_word(text, reach, at):
+            if _attached(text, reach, at):
+                yield from _backward(pieces, index - 1, text, reach)
+            reach -= 1
         return
     for word in _readings(piece):
         if text.endswith(word, 0, at):
             yield from _backward(pieces, index - 1, text, at - len(word))
-    if piece.kind == "one" and at > 0 and class_of(text[at - 1]) != OTHER:
+    if piece.kind == "one" and at > 0 and text[at - 1].isalpha():
         yield from _backward(pieces, index - 1, text, at - 1)
+
+
+def _in_one_word(text: str, first: int, last: int) -> bool:
+    """Whether a star may stand for first…last: nothing, or characters of one word."""
+    if first < 0 or last > len(text):
+        return False
+    spaced = all(class_of(char) not in (OTHER, CJK, SOUTH_EAST) for char in text[first:last])
+    return spaced and all(joined(text, at) for at in range(first + 1, last))
+
+
+def _attached(text: str, first: int, last: int) -> bool:
+    """Whether what a star stands for is part of the word before or after it, or a word by itself."""
+    if first == last or joined(text, first) or joined(text, last):
+        return True
+    before, after = text[first - 1 : first], text[last : last + 1]
+    return all(not char or class_of(char) == OTHER for char in (before, after))
 
 
 def _readings(piece: Piece) -> tuple[str, ...]:
