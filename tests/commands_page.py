@@ -36,7 +36,7 @@ FOOT = "\n*This page is made from the program's own help: `python -m tests.comma
 def render() -> str:
     """The whole page, in the order of the program's own list."""
     text = app.generate_docs(flatten_commands=True, heading_level=2, usage_name="monitor")
-    commands = text[text.index("## monitor run") :]
+    commands = text[text.index("## monitor run") :].replace(" -m tests.commands_page", "")  # how it names itself
     commands = commands.replace(" *[default: False]*", "").replace("```console", "```")
     commands = re.sub(r"`([A-Z][\w.|-]*), --\1`", r"`\1`", commands)  # an argument by its place
     return HEAD + commands.strip() + "\n" + FOOT

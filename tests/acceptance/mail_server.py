@@ -65,7 +65,7 @@ class MailServer:
 
     @property
     def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}?starttls={'required' if self._certificate else 'never'}"
+        return f"smtp://127.0.0.1:{self.port}?starttls={'required' if self._certificate else 'off'}"
 
     def __enter__(self) -> MailServer:
         self._thread.start()
