@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
@@ -24,7 +24,6 @@ from monitor.errors import ConfigurationError, MonitorError, StoreError, TryAgai
 from monitor.store.chain import StoredEvent
 
 COLUMNS = ", ".join(StoredEvent._fields)
-_INSERT_EVENT = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(StoredEvent._fields))})"
 _WAL_RESET_MENDED = (3, 51, 3)
 
 
@@ -88,7 +87,14 @@ class Database(ABC):
         """Held by who opens or rebuilds views, against other threads and (PostgreSQL) processes."""
 
     @abstractmethod
-    def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None: ...
+    def insert(
+        self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""
+    ) -> None:
+        """Insert rows into a table: `into` is its name and columns, `kinds` PostgreSQL's names of their types."""
+
+    @abstractmethod
+    def kept_rows(self, connection: Connection, generation: int, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+        """(key, sort, facet, body) of those rows of a view's generation that there are."""
 
     @abstractmethod
     def explain(self, error: Exception, doing: str) -> MonitorError:
@@ -258,8 +264,10 @@ class Sqlite(Database):
         with self._rebuilding:
             yield
 
-    def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        self.execute(connection, _INSERT_EVENT, rows)
+    def insert(
+        self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""
+    ) -> None:
+        self.execute(connection, f"INSERT INTO {into} VALUES ({', '.join('?' * len(kinds))}) {then}", rows)
 
     def roll_back(self, connection: Connection) -> None:
         # Some errors (disk full) roll back by themselves, and then ROLLBACK is an error of its own.
@@ -268,6 +276,10 @@ class Sqlite(Database):
 
     def is_lost(self, connection: Connection) -> bool:
         return False
+
+    def kept_rows(self, connection: Connection, generation: int, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+        statement = "SELECT key, sort, facet, body FROM view_rows WHERE generation = ? AND key IN ({})"
+        return self.fetch_in(connection, statement, keys, generation)
 
     def scrub(self, connection: Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -363,8 +375,23 @@ class Postgres(Database):
     def is_lost(self, connection: Connection) -> bool:
         return bool(connection.closed)  # type: ignore[attr-defined]
 
-    def insert_events(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        self.execute(connection, _INSERT_EVENT, rows)
+    def insert(
+        self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""
+    ) -> None:
+        # One array a column in binary: twice to three times as fast as a statement a row, even in a pipeline.
+        arrays = ", ".join(f"%b::{kind}[]" for kind in kinds)
+        if rows:
+            connection.execute(
+                f"INSERT INTO {into} SELECT * FROM unnest({arrays}) {then}", list(map(list, zip(*rows, strict=True)))
+            )
+
+    def kept_rows(self, connection: Connection, generation: int, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+        # A seek a key: of a table that was never analysed the planner thinks that reading it all is cheaper.
+        statement = (
+            "SELECT r.* FROM unnest(%s::text[]) AS k(key) CROSS JOIN LATERAL (SELECT key, sort, facet, body"
+            ' FROM view_rows v WHERE v.generation = %s AND v.key = k.key COLLATE "C" LIMIT 1) AS r'
+        )
+        return self.fetch(connection, statement, (list(keys), generation))
 
     def scrub(self, connection: Connection) -> None:
         """VACUUM removes the old rows for good, and the server does that by itself in time."""

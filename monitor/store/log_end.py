@@ -11,7 +11,7 @@ from monitor.core.events import Recorded
 from monitor.errors import StoreError
 from monitor.ports import PollState
 from monitor.store.chain import LogHead, microseconds
-from monitor.store.dialects import Connection, Database
+from monitor.store.dialects import COLUMNS, Connection, Database
 from monitor.store.fold import AnyView, Change, KeptRow, changes
 from monitor.store.plan import Batch, Known, Used
 from monitor.store.writer import Work
@@ -19,6 +19,9 @@ from monitor.store.writer import Work
 REMEMBERED = 50_000
 """The most streams whose version is kept in mind."""
 
+EVENT_KINDS = (
+    "int8", "text", "int8", "text", "int4", "text", "bytea", "int8", "int8", "text", "bytea", "bytea", "bytea", "bytea",
+)  # fmt: skip
 _encode = msgspec.json.Encoder().encode
 _NOWHERE = -1
 
@@ -119,16 +122,14 @@ class LogEnd:
         """Write a batch, folded into every serving view. Raises `IntegrityError` where `known` was taken wrongly."""
         execute = self._database.execute
         if batch.rows:
-            self._database.insert_events(connection, batch.rows)
+            self._database.insert(connection, f"events ({COLUMNS})", EVENT_KINDS, batch.rows)
             self.write_changes(connection, self._serving, self.changes(connection, self._serving, batch.recorded))
             execute(connection, "UPDATE log_head SET position = ?, hash = ?", [(batch.head.position, batch.head.hash)])
             self._position = batch.head.position
-        execute(
-            connection,
-            "INSERT INTO checkpoints (subscription, position) VALUES (?, ?)"
-            " ON CONFLICT (subscription) DO UPDATE SET position = excluded.position",
-            list(batch.checkpoints.items()),
-        )
+        self._database.insert(
+            connection, "checkpoints (subscription, position)", ("text", "int8"), list(batch.checkpoints.items()),
+            "ON CONFLICT (subscription) DO UPDATE SET position = excluded.position",
+        )  # fmt: skip
         self._write_polls(connection, batch.polls)
 
     def _write_polls(self, connection: Connection, polls: Mapping[str, PollState | None]) -> None:
@@ -137,12 +138,10 @@ class LogEnd:
             for source_id, poll in polls.items()
             if poll is not None
         ]
-        self._database.execute(
-            connection,
-            "INSERT INTO polls (source_id, next_due, body) VALUES (?, ?, ?)"
-            " ON CONFLICT (source_id) DO UPDATE SET next_due = excluded.next_due, body = excluded.body",
-            kept,
-        )
+        self._database.insert(
+            connection, "polls (source_id, next_due, body)", ("text", "int8", "bytea"), kept,
+            "ON CONFLICT (source_id) DO UPDATE SET next_due = excluded.next_due, body = excluded.body",
+        )  # fmt: skip
         gone = [(source_id,) for source_id, poll in polls.items() if poll is None]
         self._database.execute(connection, "DELETE FROM polls WHERE source_id = ?", gone)
 
@@ -152,8 +151,7 @@ class LogEnd:
         """What events make of the rows of these generations; nothing is written."""
 
         def load(view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
-            statement = "SELECT key, sort, facet, body FROM view_rows WHERE generation = ? AND key IN ({})"
-            rows = self._database.fetch_in(connection, statement, keys, generations[view])
+            rows = self._database.kept_rows(connection, generations[view], keys)
             return {key: KeptRow(*kept) for key, *kept in rows}
 
         return list(changes(generations, events, load))
@@ -181,7 +179,8 @@ class LogEnd:
                 else:
                     moved.append((*after, generation, key))
         execute = self._database.execute
-        execute(connection, "INSERT INTO view_rows (generation, key, sort, facet, body) VALUES (?, ?, ?, ?, ?)", added)
+        columns, kinds = "view_rows (generation, key, sort, facet, body)", ("int8", "text", "int8", "text", "bytea")
+        self._database.insert(connection, columns, kinds, added)
         execute(connection, "UPDATE view_rows SET body = ? WHERE generation = ? AND key = ?", edited)
         execute(
             connection, "UPDATE view_rows SET sort = ?, facet = ?, body = ? WHERE generation = ? AND key = ?", moved

@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 PAGE = 1000
 """Events or rows fetched at a time, so that no reader holds a transaction open between them."""
 
-_SERVING = "JOIN generations g ON g.generation = r.generation AND g.state = 'serving' AND g.view = ?"
+_SERVED = "generation = (SELECT generation FROM generations WHERE view = ? AND version = ? AND state = 'serving')"
 _read_poll = msgspec.json.Decoder(PollState).decode
 
 
@@ -101,6 +101,10 @@ def serving_generation(database: Database, connection: Connection, view: AnyView
     return int(found[0][0])
 
 
+def _facet(facet: str) -> str:
+    return "facet = ? AND facet <> ''" if facet else "facet = ?"  # the index leaves out rows without a facet
+
+
 class SqlReader:
     """What `SqlStore` can do without writing."""
 
@@ -173,11 +177,8 @@ class SqlReader:
     # --- reading views
 
     def get(self, view: View[Row], key: str) -> Row | None:
-        with self.database.reading() as connection:
-            statement = f"SELECT g.version, r.body FROM view_rows r {_SERVING} WHERE r.key = ?"
-            found = self.database.fetch(connection, statement, (view.name, key))
-            self._check_serving(connection, view, [version for version, _ in found])
-        return read_row(view, found[0][1]) if found else None
+        found = self._of(view, "SELECT body FROM view_rows WHERE {} AND key = ?", key)
+        return read_row(view, found[0][0]) if found else None
 
     def rows(
         self,
@@ -189,60 +190,47 @@ class SqlReader:
         descending: bool = False,
         limit: int | None = None,
     ) -> Iterator[Row]:
-        for _, body in self.row_bodies(view, facet=facet, after=after, upto=upto, descending=descending, limit=limit):
-            yield read_row(view, body)
-
-    def row_bodies(
-        self,
-        view: AnyView,
-        *,
-        facet: str | None = None,
-        after: int | None = None,
-        upto: int | None = None,
-        descending: bool = False,
-        limit: int | None = None,
-    ) -> Iterator[tuple[str, bytes]]:
-        """As `rows`, but (key, JSON bytes)."""
-        where, fixed = "", list[Any]()
+        where, parameters = "{}", list[Any]()
         if facet is not None:
-            where, fixed = (" AND r.facet = ? AND r.facet <> ''" if facet else " AND r.facet = ?"), [facet]
+            where, parameters = f"{where} AND {_facet(facet)}", [facet]
         if after is not None:
-            where, fixed = f"{where} AND r.sort > ?", [*fixed, after]
+            where, parameters = f"{where} AND sort > ?", [*parameters, after]
         if upto is not None:
-            where, fixed = f"{where} AND r.sort <= ?", [*fixed, upto]
+            where, parameters = f"{where} AND sort <= ?", [*parameters, upto]
         order, beyond = ("DESC", "<") if descending else ("ASC", ">")
-        place: tuple[Any, ...] = ()
+        place: list[Any] = []
         while limit is None or limit > 0:
             page = PAGE if limit is None else min(PAGE, limit)
-            statement = (
-                f"SELECT r.sort, r.key, r.body, g.version FROM view_rows r {_SERVING} WHERE 1 = 1{where}"
-                f"{f' AND (r.sort, r.key) {beyond} (?, ?)' if place else ''}"
-                f" ORDER BY r.sort {order}, r.key {order} LIMIT ?"
-            )
-            with self.database.reading() as connection:
-                rows = self.database.fetch(connection, statement, (view.name, *fixed, *place, page))
-                self._check_serving(connection, view, [row[3] for row in rows[:1]])
-            yield from ((key, body) for _, key, body, _ in rows)
+            statement = f"SELECT sort, key, body FROM view_rows WHERE {where}"
+            if place:
+                statement += f" AND (sort, key) {beyond} (?, ?)"
+            statement += f" ORDER BY sort {order}, key {order} LIMIT ?"
+            rows = self._of(view, statement, *parameters, *place, page)
+            for _, _, body in rows:
+                yield read_row(view, body)
             if len(rows) < page:
                 return
-            place = rows[-1][:2]
+            place = [*rows[-1][:2]]
             limit = None if limit is None else limit - page
 
     def count(self, view: View[Row], *, facet: str | None = None) -> int:
-        statement = f"SELECT count(*), max(g.version) FROM view_rows r {_SERVING}"
-        fixed = [view.name]
-        if facet is not None:
-            statement, fixed = f"{statement} WHERE r.facet = ?", [view.name, facet]
-            statement += " AND r.facet <> ''" if facet else ""
-        with self.database.reading() as connection:
-            found = self.database.fetch(connection, statement, fixed)
-            self._check_serving(connection, view, [version for _, version in found if version is not None])
+        statement = "SELECT count(*) FROM view_rows WHERE {}"
+        if facet is None:
+            found = self._of(view, statement)
+        else:
+            found = self._of(view, f"{statement} AND {_facet(facet)}", facet)
         return int(found[0][0])
 
-    def _check_serving(self, connection: Connection, view: AnyView, versions: Sequence[int]) -> None:
-        """Refuse rows of another version; where there are none, make sure that it is because there are none."""
-        if not versions or versions[0] != view.version:
-            serving_generation(self.database, connection, view)
+    def _of(self, view: AnyView, statement: str, *parameters: Any) -> list[Any]:
+        """What a statement finds where `{}` is the generation that serves; one statement, so no swap comes between.
+
+        Raises `StoreError` where the view is served in another version.
+        """
+        with self.database.reading() as connection:
+            found = self.database.fetch(connection, statement.format(_SERVED), (view.name, view.version, *parameters))
+            if not found or found == [(0,)]:  # because there is nothing, or because nothing serves?
+                serving_generation(self.database, connection, view)
+        return found
 
     @contextmanager
     def snapshot(self) -> Iterator[SqlSnapshot]:
