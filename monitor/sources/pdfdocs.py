@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pypdf
 from pypdf.errors import PyPdfError
@@ -50,18 +51,18 @@ def parse_pdf(body: bytes, name: str) -> tuple[ParsedEntry, tuple[str, ...]]:
 
 def _entry(reader: pypdf.PdfReader, text: str, name: str) -> ParsedEntry:
     title = author = ""
-    published = None
-    try:
+    published: datetime | None = None
+    # Its description may be damaged in many ways; its text is what counts.
+    with contextlib.suppress(Exception):
         about = reader.metadata
         if about is not None:
-            title, author, published = about.title or "", about.author or "", about.creation_date
-    except Exception:  # its description is damaged; its text is what counts
-        published = None
-    if not one_line(title):
+            title, author = (one_line(part) if isinstance(part, str) else "" for part in (about.title, about.author))
+            published = about.creation_date
+    if not title:
         title, text = split_title(text)
     if published is not None:
         published = published.replace(tzinfo=published.tzinfo or UTC, microsecond=0).astimezone(UTC)
     return ParsedEntry(
-        raw_id=None, url=None, title=one_line(title)[:300], text=text, author=one_line(author) or None,
-        published=published, path=name,
+        raw_id=None, url=None, title=one_line(title)[:300], text=text, author=author or None, published=published,
+        path=name,
     )  # fmt: skip
