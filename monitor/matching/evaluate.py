@@ -54,11 +54,16 @@ class Leaf:
         return known
 
     def _places(self, scan: Scan, field: Field | None) -> list[Place]:
-        found = {hit for part in self.parts if scan.has(part.set) for hit in _kept(scan, part)}
+        found: dict[Hit, int] = {}  # with the place of the term's set: own terms first, then those of each include
+        for place, part in enumerate(self.parts):
+            if scan.has(part.set):
+                for hit in _kept(scan, part):
+                    found.setdefault(hit, place)
         if not found:
             return []
         first, last = (0, scan.words_end) if field is None else scan.range_of(field)
-        return [Place(hit, self.name) for hit in sorted(found) if first <= hit.start < last]
+        hits = sorted(found, key=lambda hit: (hit.left, hit.right, found[hit], hit.order))
+        return [Place(hit, self.name) for hit in hits if first <= hit.start < last]
 
     def groups(self, scan: Scan, field: Field | None) -> list[Group]:
         return [(place,) for place in self.places(scan, field)]
@@ -134,7 +139,7 @@ class Within:
 
 
 class Count:
-    """So many hits that do not overlap: the longest first, then the leftmost."""
+    """So many hits that do not overlap: the longest first, then the leftmost, then the term written first."""
 
     __slots__ = ("distinct", "number", "operand")
 
@@ -151,10 +156,10 @@ class Count:
 
 
 def apart(places: Iterable[Place]) -> list[Place]:
-    """Those that do not overlap: the longest first, then the leftmost."""
+    """Those that do not overlap: the longest first, then the leftmost, then the one that comes first."""
     chosen: list[Place] = []
     lefts: list[int] = []
-    ordered = sorted(places, key=lambda place: (place.hit.left - place.hit.right, place.hit.left, place.hit.order))
+    ordered = sorted(places, key=lambda place: (place.hit.left - place.hit.right, place.hit.left))
     for place in ordered:
         at = bisect_left(lefts, place.hit.left)
         clear_left = at == 0 or chosen[at - 1].hit.right <= place.hit.left

@@ -74,11 +74,11 @@ _LETTERS_ALONE: Final = _LettersAlone()
 
 
 def _plain_form(char: str) -> str:
-    """Full-width, half-width and presentation forms, ligatures: the plain letters."""
+    """Full-width, half-width and presentation forms, ligatures: the plain letters. Half a character: U+FFFD."""
     code = ord(char)
     if 0xFB00 <= code <= 0xFDFF or 0xFE70 <= code <= 0xFEFC or 0xFF00 <= code <= 0xFFEF:
         return unicodedata.normalize("NFKC", char)
-    return char
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else char
 
 
 def _fold_letter(char: str) -> str:
@@ -272,7 +272,7 @@ def _fold_special(text: str, codes: Codes, special: list[int]) -> Folded:
         if first < at or plain[at] != _HIDE_SIGN or _MARK_SIGN in plain[run:stop]:
             folded = _fold_cluster(text[first:stop])
             if folded:
-                segments.add(length, first, stop)
+                segments.add(length, first, first + len(plain[first:stop].rstrip(_HIDE_SIGN)))
                 pieces.append(folded)
                 length += len(folded)
         done = stop

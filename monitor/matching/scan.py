@@ -32,7 +32,7 @@ MAX_HITS: Final = 5_000
 class Hit(NamedTuple):
     """One place of one term. `start`, `end`: in the document's text as given; `left`, `right`: in its folded text.
 
-    `order`: the term's place among all terms of the book, in which ties are decided.
+    `order`: the term's place among those of its set.
     """
 
     left: int
@@ -71,11 +71,9 @@ class Scanner:
     def __init__(self, sets: Sequence[TermSet], *, fields: frozenset[Field]) -> None:
         uses: dict[str, list[Use]] = {}
         self.always: dict[int, list[Use]] = {}
-        order = 0
         for number, terms in enumerate(sets):
-            for term, form, only_in in terms.terms:
+            for order, (term, form, only_in) in enumerate(terms.terms):
                 use = Use(number, order, term, form, only_in)
-                order += 1
                 if not form.needles:
                     self.always.setdefault(number, []).append(use)
                 for needle in form.needles:

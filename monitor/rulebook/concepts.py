@@ -13,6 +13,7 @@ from monitor.rulebook.document import Fields, Node
 from monitor.rulebook.slips import EMPTY_ITEM, not_text
 
 NAME = r"[a-z0-9][a-z0-9-]*"
+_FILL = "give it terms, a list or an include"
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
@@ -64,6 +65,9 @@ def _concept(key: Node, value: Node, path: str, prefix: str, faults: list[Fault]
         terms = _terms(value, None, faults)
         concept = Concept(key=prefix + name, name=name, terms=terms, path=path, line=key.line, column=key.column)
         return DraftConcept(concept, key)
+    if value.empty:
+        faults.append(key.fault(f"concept '{name}' is empty; {_FILL}"))
+        return DraftConcept(Concept(key=prefix + name, name=name, terms=(), path=path), key)
     fields = Fields(value, path, faults, f"concept '{name}'")
     terms = ()
     for language, written in value.pairs if value.kind == "map" else ():
@@ -76,8 +80,8 @@ def _concept(key: Node, value: Node, path: str, prefix: str, faults: list[Fault]
     watchlist = fields.node("list")
     if watchlist is not None and not fields.is_text(watchlist):
         watchlist = None
-    if not value.empty and value.kind == "map" and not (terms or include or fields.has("list")):
-        faults.append(key.fault(f"concept '{name}' is empty; give it terms, a list or an include"))
+    if value.kind == "map" and not (terms or include or fields.has("list")):
+        faults.append(key.fault(f"concept '{name}' is empty; {_FILL}"))
     fields.finish()
     concept = Concept(
         key=prefix + name, name=name, terms=terms, exceptions=exceptions, path=path, line=key.line, column=key.column,
