@@ -74,7 +74,7 @@ class WallClock:
     def shift(self, seconds: float) -> None:
         """From now on the clock is `seconds` ahead of the machine's (negative: behind)."""
         fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{seconds:+g}\n")
+        fresh.write_text(f"{seconds:+.3f}\n")
         fresh.replace(self._file)
 
     @property
@@ -103,8 +103,10 @@ class Daemon:
     def __enter__(self) -> Daemon:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.kill()
+        if kind is not None:
+            print(f"what the daemon said:\n{self.said}")  # pytest shows it with the failure
 
     @property
     def said(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import Enum
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,11 @@ class Mail:
         body = self.message.get_body((subtype,))
         assert body is not None, f"no text/{subtype} part"
         return " ".join(str(body.get_content()).split())
+
+    @property
+    def shown(self) -> str:
+        """The HTML part as a reader sees it: without its tags."""
+        return " ".join(unescape(re.sub(r"<(style|head).*?</\1>|<[^>]*>", "", self.part("html"))).split())
 
 
 class MailServer:

@@ -50,7 +50,7 @@ def test_a_day_in_three_languages(work: Workspace, feeds: FeedServer, mail: Mail
         # an item on the theme in each language: within one interval and a minute the mail is there
         for path, name in (("/ministry.xml", "ministry"), ("/vesti.atom", "outlet"), ("/xinwen.xml", "chinese")):
             feeds.publish(path, texts.on_theme(name, begin))
-        shift += INTERVAL - timedelta(seconds=1)
+        shift += INTERVAL - timedelta(seconds=1)  # a larger leap would be doubted for a minute
         clock.shift(shift.total_seconds())
         told = _await_titles(mail, DESK, [texts.ON_THEME[name][0] for name in ("ministry", "outlet", "chinese")])
         _assert_complete(told, feeds)
@@ -73,7 +73,7 @@ def test_a_day_in_three_languages(work: Workspace, feeds: FeedServer, mail: Mail
         assert time.monotonic() - start > 30, "a leap of a day was believed at once"
         for title in (*(texts.ON_THEME[name][0] for name in texts.ON_THEME), item.title):
             assert digest.part("plain").count(title) == 1, title
-            assert digest.part("html").count(title) >= 1
+            assert title in digest.shown
         assert daemon.alive
         daemon.stop()
     assert len(mail.to(DAILY)) == 1

@@ -58,7 +58,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
         for name, behaviour in BEHAVIOURS.items():
             server.add(f"/{name}", items=texts.ministry(now), behaviour=behaviour)
         server.add("/good", items=texts.ministry(now))
-        server.add("/moved", behaviour=feed_server.status(301, Location="/good"))
+        server.add("/new-home", items=texts.ministry(now))
+        server.add("/moved", behaviour=feed_server.status(301, Location="/new-home"))
         work.sources(*((name, server.url(f"/{name}")) for name in (*BEHAVIOURS, "good", "moved")))
         with work.daemon() as daemon:
             daemon.ready()

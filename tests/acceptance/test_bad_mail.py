@@ -43,7 +43,7 @@ def test_a_mail_comes_with_link_source_words_and_reason(work: Workspace, mail: M
     work.once()
     [got] = mail.to(TO)
     assert got.sender == "monitor@example.org"
-    for text in (got.part("plain"), got.part("html")):
+    for text in (got.part("plain"), got.shown):
         assert all(word in text for word in ("First", "machine tools", "Russia", "documents", "Theme machines"))
     assert got.message["Auto-Submitted"] == "auto-generated"
     assert (_delivery(work)["state"], _delivery(work)["attempts"]) == ("delivered", 1)
