@@ -147,6 +147,12 @@ def test_pdf_without_title(tmp_path: Path) -> None:
     assert (entry.title, entry.text) == ("The head", "and the text")
 
 
+def test_pdf_whose_description_is_damaged(tmp_path: Path) -> None:
+    damaged = pdf("The head\nand the text", about={"/Title": "QQ"}).replace(b"(QQ)", b"null")
+    entry = one(read(tmp_path, "a.pdf", damaged))
+    assert (entry.title, entry.text) == ("The head", "and the text")
+
+
 # --- JSON
 
 
