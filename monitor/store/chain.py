@@ -9,11 +9,11 @@ salt nobody can guess a short body from its commitment. What is hashed are the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SALT_BYTES = 16
 GENESIS = bytes(32)
@@ -103,17 +103,24 @@ def link(
     return sha256(b"".join((previous, fixed, name, kind, given, key, who, commitment))).digest()
 
 
-def relink(previous: bytes, row: StoredEvent) -> bytes | None:
-    """The hash that `row` ought to carry after `previous`; None where neither body nor commitment is whole."""
-    if row.body is not None:
-        if row.salt is None:
+def relink(previous: bytes, row: Sequence[Any]) -> bytes | None:
+    """The hash that a row (as `StoredEvent`) ought to carry after `previous`; None where neither body nor commitment is
+    whole.
+    """
+    (
+        position, stream, version, type_name, schema, event_id, dedupe, recorded_at, causation, actor, salt, body,
+        commitment, _,
+    ) = row  # fmt: skip
+    if body is not None:
+        if salt is None:
             return None
-        commitment = commit_to(row.salt, row.body)
-    elif row.commitment is not None:
-        commitment = row.commitment
-    else:
+        commitment = commit_to(salt, body)
+    elif commitment is None:
         return None
-    return link(previous, *row[:10], commitment)
+    return link(
+        previous, position, stream, version, type_name, schema, event_id, dedupe, recorded_at, causation, actor,
+        commitment,
+    )  # fmt: skip
 
 
 def event_id_of(row_hash: str) -> str:

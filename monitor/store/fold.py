@@ -11,7 +11,7 @@ from monitor.core import codec
 from monitor.core.events import Recorded
 from monitor.core.views import View
 from monitor.errors import ChainBroken, NotFound, StoreError
-from monitor.store.chain import StoredEvent, event_id_of, instant
+from monitor.store.chain import event_id_of, instant
 
 AnyView = View[Any]
 
@@ -60,22 +60,32 @@ def keep_row(view: AnyView, row: Any) -> KeptRow:
     return KeptRow(view.sort(row), view.facet(row), _encode(row))
 
 
-def recorded(row: StoredEvent) -> Recorded:
-    """The envelope of a stored row. Raises `UnknownEvent`, and `ChainBroken` where the body makes no sense."""
-    event = None
-    if row.body is not None:
-        try:
-            event = codec.decode(row.type, row.schema_version, row.body)
-        except msgspec.MsgspecError as error:
-            raise ChainBroken(
-                row.position, f"the body of {row.type} cannot be read: {error}; run `monitor verify`"
-            ) from error
-    row_hash = row.hash.hex()
-    return Recorded(
-        position=row.position, stream=row.stream, version=row.version, type=row.type, schema=row.schema_version,
-        event_id=row.event_id or event_id_of(row_hash), recorded_at=instant(row.recorded_at), causation=row.causation,
-        actor=row.actor, event=event, hash=row_hash,
-    )  # fmt: skip
+def recorded(row: Sequence[Any]) -> Recorded:
+    """The envelope of one stored row. Raises as `envelopes`."""
+    return next(envelopes((row,)))
+
+
+def envelopes(rows: Iterable[Sequence[Any]]) -> Iterator[Recorded]:
+    """The envelopes of stored rows. Raises `UnknownEvent`, and `ChainBroken` where a body makes no sense."""
+    before, at = 0, instant(0)
+    for (
+        position, stream, version, type_name, schema, event_id, _, recorded_at, causation, actor, _, body, _, digest
+    ) in rows:  # fmt: skip
+        event = None
+        if body is not None:
+            try:
+                event = codec.decode(type_name, schema, body)
+            except msgspec.MsgspecError as error:
+                reason = f"the body of {type_name} cannot be read: {error}; run `monitor verify`"
+                raise ChainBroken(position, reason) from error
+        if recorded_at != before:  # a transaction's events share it
+            before, at = recorded_at, instant(recorded_at)
+        row_hash = digest.hex()
+        yield Recorded(
+            position=position, stream=stream, version=version, type=type_name, schema=schema,
+            event_id=event_id or event_id_of(row_hash), recorded_at=at, causation=causation, actor=actor,
+            event=event, hash=row_hash,
+        )  # fmt: skip
 
 
 def changes(views: Iterable[AnyView], events: Sequence[Recorded], load: Load) -> Iterator[tuple[AnyView, list[Change]]]:

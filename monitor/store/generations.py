@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitor.errors import MonitorError, StoreError
-from monitor.store.chain import LogHead, StoredEvent
+from monitor.store.chain import LogHead
 from monitor.store.dialects import Connection
-from monitor.store.fold import AnyView, recorded
+from monitor.store.fold import AnyView, envelopes
 from monitor.store.log_end import serving_generations
 from monitor.store.reads import fetch_events
 
@@ -97,7 +97,7 @@ def _catch_up(store: SqlStore, building: Mapping[AnyView, int], without: Collect
         rows = list(store.stored(done, limit=BATCH))
         if len(rows) < BATCH:
             return done
-        events = [recorded(row) for row in rows if row.position not in without]
+        events = list(envelopes(row for row in rows if row.position not in without))
         with store.database.reading("rebuilding") as connection:
             changed = store.end.changes(connection, building, events)
         step = partial(store.end.write_changes, generations=building, changed_views=changed)
@@ -109,10 +109,10 @@ def _fold(
     store: SqlStore,
     connection: Connection,
     building: Mapping[AnyView, int],
-    rows: Iterable[StoredEvent],
+    rows: Iterable[Sequence[Any]],
     without: Collection[int],
 ) -> None:
-    events = [recorded(row) for row in rows if row.position not in without]
+    events = list(envelopes(row for row in rows if row[0] not in without))
     store.end.write_changes(connection, building, store.end.changes(connection, building, events))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from monitor.ports import Head
 from monitor.store.chain import LogHead, StoredEvent
@@ -46,6 +46,10 @@ class KeptLog(Protocol):
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
 
     def stored(self, after: int = 0, *, upto: int | None = None) -> Iterator[StoredEvent]: ...
+
+    def pages(self, after: int = 0, *, upto: int | None = None) -> Iterator[Sequence[Any]]:
+        """As `stored`, but plain tuples, some at a time."""
+        ...
 
     def extend(self, rows: Sequence[StoredEvent], checkpoints: Mapping[str, int]) -> None:
         """Append rows exactly as they stand, in one transaction, and move checkpoints forward.

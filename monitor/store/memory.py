@@ -202,6 +202,10 @@ class MemoryStore:
         """As `read`, but rows as they are stored."""
         return iter(self._events[after : self._head.position if upto is None else upto])
 
+    def pages(self, after: int = 0, *, upto: int | None = None) -> Iterator[list[StoredEvent]]:
+        """As `stored`, all at once."""
+        yield list(self.stored(after, upto=upto))
+
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """The store standing still."""

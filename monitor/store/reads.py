@@ -15,12 +15,12 @@ from monitor.errors import NotFound, StoreError
 from monitor.ports import Head, PollState
 from monitor.store.chain import LogHead, StoredEvent, microseconds
 from monitor.store.dialects import COLUMNS, Connection, Database
-from monitor.store.fold import AnyView, KeptRow, read_row, recorded
+from monitor.store.fold import AnyView, KeptRow, envelopes, read_row, recorded
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-PAGE = 1000
-"""Events or rows fetched at a time, so that no reader holds a transaction open between them."""
+PAGE = 250
+"""Events or rows fetched at a time: no reader holds a transaction open between, and a page fits the CPU's cache."""
 
 _SERVED = "generation = (SELECT generation FROM generations WHERE view = ? AND version = ? AND state = 'serving')"
 _read_poll = msgspec.json.Decoder(PollState).decode
@@ -35,12 +35,10 @@ def fetch_events(
     *,
     stream: str | None = None,
     types: Sequence[str] | None = None,
-) -> list[StoredEvent]:
-    """At most `limit` rows of the log with position in (after, upto], in order."""
-    where, parameters = (
-        "position > ? AND position <= ?",
-        [after, upto, *(() if stream is None else (stream,)), *(types or ())],
-    )
+) -> list[Any]:
+    """At most `limit` rows of the log with position in (after, upto], in order: as `StoredEvent`, but plain tuples."""
+    where = "position > ? AND position <= ?"
+    parameters = [after, upto, *(() if stream is None else (stream,)), *(types or ())]
     if stream is not None:
         where += " AND stream = ?"
     if types is not None:
@@ -48,7 +46,7 @@ def fetch_events(
     # Within a stream versions and positions rise together, and (stream, version) has the index.
     order = "position" if stream is None else "version"
     statement = f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY {order} LIMIT ?"
-    return list(map(StoredEvent._make, database.fetch(connection, statement, (*parameters, limit))))
+    return database.fetch(connection, statement, (*parameters, limit))
 
 
 class SqlSnapshot:
@@ -67,8 +65,8 @@ class SqlSnapshot:
 
     def stored(self, after: int = 0) -> Iterator[StoredEvent]:
         while rows := fetch_events(self._database, self._connection, after, self.head.position, PAGE):
-            yield from rows
-            after = rows[-1].position
+            yield from map(StoredEvent._make, rows)
+            after = rows[-1][0]
 
     def misnumbered(self) -> int | None:
         # The index of (stream, version) is walked once; nothing is gathered.
@@ -127,29 +125,39 @@ class SqlReader:
         types: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> Iterator[Recorded]:
-        return map(recorded, self.stored(after, upto=upto, stream=stream, types=types, limit=limit))
+        for page in self._pages(after, upto, stream=stream, types=types, limit=limit):
+            yield from envelopes(page)
 
-    def stored(
+    def stored(self, after: int = 0, *, upto: int | None = None, limit: int | None = None) -> Iterator[StoredEvent]:
+        """As `read`, but rows as they are stored."""
+        for page in self._pages(after, upto, limit=limit):
+            yield from map(StoredEvent._make, page)
+
+    def pages(self, after: int = 0, *, upto: int | None = None) -> Iterator[list[Any]]:
+        """As `stored`, but plain tuples, some at a time."""
+        return self._pages(after, upto)
+
+    def _pages(
         self,
-        after: int = 0,
+        after: int,
+        upto: int | None,
         *,
-        upto: int | None = None,
         stream: str | None = None,
         types: Sequence[str] | None = None,
         limit: int | None = None,
-    ) -> Iterator[StoredEvent]:
-        """As `read`, but rows as they are stored. What is appended after the first is not waited for."""
+    ) -> Iterator[list[Any]]:
+        """What is appended after the first page is not waited for."""
         last = self.head().position if upto is None else upto
         left = limit
         while left is None or left > 0:
-            page = PAGE if left is None else min(PAGE, left)
+            size = PAGE if left is None else min(PAGE, left)
             with self.database.reading() as connection:
-                rows = fetch_events(self.database, connection, after, last, page, stream=stream, types=types)
-            yield from rows
-            if len(rows) < page:
+                page = fetch_events(self.database, connection, after, last, size, stream=stream, types=types)
+            yield page
+            if len(page) < size:
                 return
-            after = rows[-1].position
-            left = None if left is None else left - page
+            after = page[-1][0]
+            left = None if left is None else left - size
 
     def at(self, position: int) -> Recorded:
         found = next(self.stored(position - 1, upto=position), None)

@@ -224,7 +224,7 @@ class SqlStore(SqlReader):
         self.write(run, "importing")
 
     def _row(self, connection: Connection, position: int) -> StoredEvent:
-        return fetch_events(self.database, connection, position - 1, position, 1)[0]
+        return StoredEvent._make(fetch_events(self.database, connection, position - 1, position, 1)[0])
 
     def rebuild(self, names: Collection[str] | None = None) -> None:
         """Fold the named views (None: all) anew from the log while appends go on, then swap. Raises `NotFound`."""

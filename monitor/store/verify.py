@@ -70,17 +70,20 @@ def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None)
     found = wanted in (None, GENESIS)
     bare: set[int] = set()  # erased bodies, and what PayloadErased says of them: few
     vouched: set[int] = set()
-    for row in store.stored(0, upto=upto):
-        if row.position != expected:
-            raise ChainBroken(expected, "missing")
-        if relink(previous, row) != row.hash:
-            raise ChainBroken(row.position, "what is stored does not fit its hash: changed")
-        if row.body is None:
-            bare.add(row.position)
-        elif row.type == "PayloadErased" and isinstance(event := recorded(row).event, PayloadErased):
-            vouched.add(event.position)
-        found = found or row.hash == wanted
-        previous, expected = row.hash, expected + 1
+    for page in store.pages(0, upto=upto):
+        for row in page:
+            position, body, row_hash = row[0], row[11], row[13]
+            if position != expected:
+                raise ChainBroken(expected, "missing")
+            if relink(previous, row) != row_hash:
+                raise ChainBroken(position, "what is stored does not fit its hash: changed")
+            if body is None:
+                bare.add(position)
+            elif row[3] == "PayloadErased" and isinstance(event := recorded(row).event, PayloadErased):
+                vouched.add(event.position)
+            if row_hash == wanted:
+                found = True
+            previous, expected = row_hash, expected + 1
     if expected <= upto:
         raise ChainBroken(expected, f"missing: the tail is cut, the log's head is at {upto}")
     if previous != digest:
