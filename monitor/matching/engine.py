@@ -19,7 +19,7 @@ from monitor.matching.scripts import CJK, class_of
 from monitor.matching.terms import Form, TermFault, form_of, name
 
 MAX_EVIDENCE: Final = 100
-"""Of one rule in one document; at least five of each concept are among them."""
+"""Of one rule in one document; five of each concept and literal are among them."""
 
 
 class CompiledRule(NamedTuple):
@@ -129,8 +129,10 @@ def _some_of_each(places: list[tuple[int, int, str, str]]) -> list[tuple[int, in
     first: list[tuple[int, int, str, str]] = []
     rest: list[tuple[int, int, str, str]] = []
     for place in places:
-        counts[place[2]] = counts.get(place[2], 0) + 1
-        (first if counts[place[2]] <= 5 else rest).append(place)
+        _, _, concept, term = place
+        known = concept or f'"{term}"'
+        counts[known] = counts.get(known, 0) + 1
+        (first if counts[known] <= 5 else rest).append(place)
     return sorted((first + rest)[:MAX_EVIDENCE])
 
 

@@ -307,15 +307,40 @@ def _removed(left_out: list[int]) -> list[int]:
 
 
 class Visible:
-    """A text without the signs nobody sees, and the way back: regular expressions look at this."""
+    """A text as regular expressions look at it: without hidden signs, letters and their marks composed."""
 
-    __slots__ = ("_kept", "text")
+    __slots__ = ("_ends", "_starts", "text")
 
     def __init__(self, given: str) -> None:
-        kept = [at for at, char in enumerate(given) if char not in _HIDDEN]
-        self._kept = kept if len(kept) < len(given) else None
-        self.text = "".join(given[at] for at in kept) if self._kept else given
+        self._starts: list[int] | None = None
+        self._ends: list[int] | None = None
+        self.text = given
+        if not (given.isascii() or (unicodedata.is_normalized("NFC", given) and _HIDDEN.isdisjoint(given))):
+            self._compose(given)
 
-    def offset(self, at: int) -> int:
-        """The offset in the text as given of a visible character."""
-        return self._kept[at] if self._kept else at
+    def _compose(self, given: str) -> None:
+        pieces: list[str] = []
+        self._starts, self._ends = [], []
+        at = 0
+        while at < len(given):
+            if given[at] in _HIDDEN:
+                at += 1
+                continue
+            end = stop = at + 1
+            while stop < len(given) and (given[stop] in _HIDDEN or ord(given[stop]) in _composing()):
+                stop += 1
+                end = end if given[stop - 1] in _HIDDEN else stop
+            piece = unicodedata.normalize("NFC", "".join(char for char in given[at:end] if char not in _HIDDEN))
+            pieces.append(piece)
+            self._starts += [at] * len(piece)
+            self._ends += [end] * len(piece)
+            at = stop
+        self.text = "".join(pieces)
+
+    def start(self, at: int) -> int:
+        """The offset in the text as given of a character."""
+        return at if self._starts is None else self._starts[at]
+
+    def end(self, at: int) -> int:
+        """The end in the text as given of a span that ends before `at`."""
+        return at if self._ends is None else self._ends[at - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from monitor.errors import Fault
@@ -102,6 +103,8 @@ def _poor(term: Term, form: Form) -> Iterator[str]:
     if isinstance(form, Regex):
         if not form.needles:
             yield f"'{term.text}' has no part of three letters or digits, so it is tried on every text"
+        if not term.text.isascii() and re.search(r"\\[wWbB]", term.text):
+            yield f"\\w and \\b know a-z alone (RE2 syntax): in '{term.text}' write \\pL for a letter of any alphabet"
         return
     letters = [char for char in max(form.needles, key=len) if class_of(char) != OTHER]
     kinds = {class_of(char) for char in letters}

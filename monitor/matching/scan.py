@@ -289,6 +289,6 @@ class Scan:
             first, last = starts[number], starts[number + 1]
             visible = Visible(self.given[first:last].rstrip(FIELD_END))
             for left, right in spans(use.form, visible.text):
-                start, end = first + visible.offset(left), first + visible.offset(right - 1) + 1
+                start, end = first + visible.start(left), first + visible.end(right)
                 at = self.folded.position(start)
                 yield Hit(at, self.folded.position(end - 1) + 1, start, end, use.order, use.term)

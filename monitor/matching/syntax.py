@@ -94,7 +94,7 @@ class _Builder:
     def _name(self, parts: Any) -> Operand:
         token = parts[0]
         start, end, name = token.start_pos, token.end_pos, str(token)
-        if name[-1] in "!*?":
+        if re.search(r"[!*?]", name):
             self.fault(start, f'a term stands in quotes: "{name.rstrip("!")}{"*" if name[-1] == "!" else ""}"')
         elif is_reserved(name):
             self.fault(start, f"'{name}' stands where a concept, a literal in quotes or '(' is wanted")
@@ -181,7 +181,7 @@ class _Builder:
             self.fault(
                 start, f"'{self.text[start:end]}': the number of words is 1 to {MAX_DISTANCE}; w/1 means neighbours"
             )
-            return None
+            distance = 1  # go on, so that the rest is judged too
         return Operator("near", start, end, Unit.WORDS, distance, ordered, negated)
 
     def _foreign(self, word: str, start: int, end: int) -> Operator | None:

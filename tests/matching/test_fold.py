@@ -119,9 +119,11 @@ def test_runs_of_four_gaps_stay() -> None:
 
 
 def test_visible_text_leads_back() -> None:
-    seen = Visible("se\u00admi\u200bx")
-    assert seen.text == "semix"
-    assert [seen.offset(at) for at in range(5)] == [0, 1, 3, 4, 6]
+    seen = Visible("se\u00admi\u200bx и\u0306\u200b!")
+    assert seen.text == "semix й!"
+    assert [(seen.start(at), seen.end(at + 1)) for at in range(8)] == [
+        (0, 1), (1, 2), (3, 4), (4, 5), (6, 7), (7, 8), (8, 10), (11, 12),
+    ]  # fmt: skip
 
 
 def test_a_million_marks_cost_about_a_second() -> None:
