@@ -79,7 +79,7 @@ def test_a_database_locked_by_another_process_is_tried_again_later(started: Work
     with _held(_database(started)):
         done = started.run("run", "--once")
         assert done.code == 75, done.err
-        _one_clear_line(done, "monitor.db", "lock")
+        _one_clear_line(done, "monitor.db", "another process")
     started.once()
     assert _flagged(started) == ["First", "Second"]
 
@@ -89,7 +89,7 @@ def test_a_running_daemon_outlives_a_lock_of_another_process(started: Workspace)
         daemon.ready()
         with _held(_database(started)):
             _drop(started, "Second")
-            daemon.await_said("lock", within=45)
+            daemon.await_said("another process", within=45)
         await_that(lambda: _flagged(started) == ["First", "Second"], within=45, what="what came meanwhile is flagged")
         daemon.stop()
     started.verify()

@@ -69,7 +69,6 @@ def test_sigterm_drains_and_ends_within_ten_seconds_whatever_hangs(
     work: Workspace, feeds: FeedServer, mail: MailServer, hook: HookServer
 ) -> None:
     feeds.add("/hang.xml", behaviour=feed_server.hang)
-    feeds.add("/good.xml", items=[texts.numbered(5, texts.utc_now(), flagged=True)])
     mail.manner, hook.status = Manner.SLOW, None
     work.env |= {"MONITOR_SMTP_URL": mail.url, "MONITOR_MAIL_FROM": "monitor@example.org"}
     work.receivers(
@@ -79,10 +78,13 @@ def test_sigterm_drains_and_ends_within_ten_seconds_whatever_hangs(
         }
     )
     work.theme()
-    work.sources(("hanging", feeds.url("/hang.xml")), ("good", feeds.url("/good.xml")))
+    work.sources(("hanging", feeds.url("/hang.xml")), folder=True)
+    work.write("seeds/documents/one.txt", DOCUMENT.format(title="First"))
     with work.daemon() as daemon:
         daemon.ready()
-        await_that(lambda: mail.box and hook.calls and feeds.asked, within=20, what="all three hang")
+        await_that(
+            lambda: mail.box and hook.calls and feeds.arrived.acquire(blocking=False), within=20, what="all three hang"
+        )
         assert daemon.stop(within=11) < 10
         assert "Traceback" not in daemon.said
     work.verify()
