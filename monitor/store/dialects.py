@@ -10,7 +10,7 @@ import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -103,6 +103,10 @@ class Database(ABC):
     @abstractmethod
     def is_lost(self, connection: Connection) -> bool:
         """Whether the line to the database is dead."""
+
+    def pipeline(self, connection: Connection) -> AbstractContextManager[Any]:
+        """Statements in it need not be answered one by one; what went wrong may be raised later, at the end at last."""
+        return nullcontext()
 
     @abstractmethod
     def roll_back(self, connection: Connection) -> None: ...
@@ -331,6 +335,7 @@ class Postgres(Database):
                 "database_url: PostgreSQL needs the driver psycopg; pip install 'theme-monitor[postgres]'"
             ) from None
         self.errors, self.conflict = psycopg.Error, psycopg.errors.IntegrityError
+        self._pipelines = psycopg.capabilities.has_pipeline()
 
     def sql(self, statement: str) -> str:
         return statement.replace("?", "%s")
@@ -373,6 +378,9 @@ class Postgres(Database):
             finally:
                 if not self.is_lost(connection):
                     connection.execute(f"SELECT pg_advisory_unlock({key})")
+
+    def pipeline(self, connection: Connection) -> AbstractContextManager[Any]:
+        return connection.pipeline() if self._pipelines else nullcontext()  # type: ignore[attr-defined]
 
     def roll_back(self, connection: Connection) -> None:
         connection.rollback()  # type: ignore[attr-defined]

@@ -122,8 +122,9 @@ class LogEnd:
         """Write a batch, folded into every serving view. Raises `IntegrityError` where `known` was taken wrongly."""
         execute = self._database.execute
         if batch.rows:
+            changed = self.changes(connection, self._serving, batch.recorded)  # reads first, then all writes together
             self._database.insert(connection, f"events ({COLUMNS})", EVENT_KINDS, batch.rows)
-            self.write_changes(connection, self._serving, self.changes(connection, self._serving, batch.recorded))
+            self.write_changes(connection, self._serving, changed)
             execute(connection, "UPDATE log_head SET position = ?, hash = ?", [(batch.head.position, batch.head.hash)])
             self._position = batch.head.position
         self._database.insert(
