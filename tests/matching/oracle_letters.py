@@ -18,6 +18,8 @@ Written from rules.md ("Terms", "Exact meaning") alone, without sight of the eng
   boundaries, the word ends where the term does.
 * Attached words: Arabic (و or ف), then (ب, ك or ل), then the article ال, each optional, and لل for ل with the article
   (not س, which stands before verbs alone); Hebrew any number of ו ה ב כ ל מ ש. The hit is the term without them.
+* `/…/` sees the text without invisible signs and with letters composed, otherwise as given; its hits do not overlap.
+* A one-word name of a watch-list under five letters and digits is found as `"=…"` is. A legal form is no part of a hit.
 * Where a hit begins or ends with a sign that is no letter, mark or digit, no boundary is asked for there.
 * Words between two hits: alphabetic words that lie wholly between (what is left of a word after `중국` in `중국은` is
   none); characters of Han and Kana, or of Thai and the like, counted from the end of the hit on.
@@ -35,6 +37,8 @@ from typing import TypeAlias
 HAN_AND_KANA = ("CJK", "HIRAGANA", "KATAKANA")
 FOURS = ("THAI", "LAO", "KHMER", "MYANMAR")
 NO_BOUNDARY = HAN_AND_KANA + FOURS
+ENDING, ONE_LETTER = "any ending", "one letter"
+LEGAL_FORMS = ("Co., Ltd.", "Ltd", "GmbH", "ООО", "有限公司")
 APOSTROPHES = "'’‘ʼ`´′＇"
 STROKES = str.maketrans(
     {"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"}
@@ -235,8 +239,23 @@ def find(term: str, text: str) -> frozenset[tuple[int, int]]:
     """Where a term, as written in a rule file, is found in a text: start and end offsets."""
     if term.startswith("/"):
         return find_regex(term, text)
-    exact = term.startswith("=")
-    pattern = [letter for letter, _ in letters(read(term.removeprefix("=")), exact)]
+    if term.startswith("="):
+        return find_letters([letter for letter, _ in letters(read(term[1:]), True)], text, True)
+    signs = {"*": ENDING, "?": ONE_LETTER}
+    return find_letters([signs.get(letter, letter) for letter, _ in letters(read(term), False)], text, False)
+
+
+@lru_cache(maxsize=4096)
+def find_name(name: str, text: str) -> frozenset[tuple[int, int]]:
+    """Where an entry of a watch-list is found in a text: start and end offsets."""
+    for form in LEGAL_FORMS:
+        name = name.removesuffix(form).rstrip()
+    exact = name.isalnum() and len(name) < 5
+    return find_letters([letter for letter, _ in letters(read(name), exact)], text, exact)
+
+
+def find_letters(pattern: list[str], text: str, exact: bool) -> frozenset[tuple[int, int]]:
+    """Where letters, gaps and wild signs are found in a text."""
     signs = read(text)
     row = letters(signs, exact)
     found = set()
@@ -244,7 +263,7 @@ def find(term: str, text: str) -> frozenset[tuple[int, int]]:
         begin = row[first][1]
         if first > 0 and row[first - 1][1] == begin:
             continue
-        if pattern[0] == "*" and not exact:
+        if pattern[0] == ENDING:
             allowed = signs[begin].script in NO_BOUNDARY or (signs[begin].word >= 0 and starts_word(signs, begin))
         else:
             allowed = may_begin(signs, begin)
@@ -279,9 +298,9 @@ def ends(pattern: list[str], step: int, signs: tuple[Sign, ...], row: Row, at: i
         nexts = [at + len(s) for s in stretches if len(s) >= fewest and all(fits(letter) for letter, _ in s)]
     elif wanted in APOSTROPHES:
         nexts = [at, at + 1] if here != "" and here in APOSTROPHES else [at]
-    elif wanted == "?":
+    elif wanted == ONE_LETTER:
         nexts = [at + 1] if here != "" and unicodedata.category(here[0])[0] == "L" else []
-    elif wanted == "*":
+    elif wanted == ENDING:
         opening = step == 0 or is_gap(pattern[step - 1])
         word_end = end_of_word(signs, row, at, opening)
         if is_space(following):
@@ -309,24 +328,23 @@ def is_gap(letter: str) -> bool:
 
 
 def find_regex(term: str, text: str) -> frozenset[tuple[int, int]]:
-    """Every longest stretch of one paragraph and at most 200 characters that the expression describes whole."""
-    exact = term.endswith("/=")
-    expression = re.compile(term.strip("=").strip("/"), 0 if exact else re.IGNORECASE)
+    """From left to right, the longest stretches of one paragraph and 200 characters that the expression describes."""
+    expression = re.compile(term.strip("=").strip("/"), 0 if term.endswith("/=") else re.IGNORECASE)
     signs = read(text)
-    found = set()
-    for start, end in paragraphs(text):
-        inside = [at for at, sign in enumerate(signs) if start <= sign.start and sign.end <= end]
-        for first in inside:
-            fitting = [
-                (signs[first].start, signs[last].end)
-                for last in inside
-                if last >= first
-                and signs[last].end - signs[first].start <= 200
-                and (starts_word(signs, first) or signs[first].script in NO_BOUNDARY)
-                and (ends_word(signs, last) or signs[last].script in NO_BOUNDARY)
-                and expression.fullmatch(text, signs[first].start, signs[last].end)
-            ]
-            found |= set(fitting[-1:])
+    found: list[tuple[int, int]] = []
+    for first, begin in enumerate(signs):
+        if not starts_word(signs, first) and begin.script not in NO_BOUNDARY:
+            continue
+        longest = 0
+        for last, end in enumerate(signs[first:], first):
+            if not any(start <= begin.start and end.end <= stop for start, stop in paragraphs(text)):
+                continue
+            if end.end - begin.start > 200 or not (ends_word(signs, last) or end.script in NO_BOUNDARY):
+                continue
+            if expression.fullmatch("".join(sign.letter for sign in signs[first : last + 1])):
+                longest = end.end
+        if longest and all(begin.start >= stop for _, stop in found):
+            found.append((begin.start, longest))
     return frozenset(found)
 
 

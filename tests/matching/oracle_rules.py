@@ -24,12 +24,22 @@ Where rules.md leaves a choice:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from monitor.matching.model import Document
-from tests.matching.oracle_letters import find, length, paragraphs, read, sentences, word_count, words_between
+from tests.matching.oracle_letters import (
+    find,
+    find_name,
+    length,
+    paragraphs,
+    read,
+    sentences,
+    word_count,
+    words_between,
+)
 
 # ------------------------------------------------------------------------------------------------------ a rule book
 
@@ -43,12 +53,13 @@ class Term:
 
 @dataclass(frozen=True)
 class Concept:
-    """`include`: names as a theme may write them (`vocabulary.concept` or its own)."""
+    """`include`: concepts as they are written there (`vocabulary.concept` or a bare name). `names`: its watch-list."""
 
     name: str
     terms: tuple[Term, ...]
     include: tuple[str, ...] = ()
     exceptions: tuple[Term, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -253,6 +264,7 @@ class Judge:
         """All hits of a concept, of what it includes, less those inside its exceptions; in the order of writing."""
         concept, home = self.concept(name, vocabulary)
         hits = [hit for term in concept.terms for hit in self.term_hits(term, known_as)]
+        hits += [hit for name in concept.names for hit in self.hits(name, find_name, known_as)]
         for included in concept.include:
             hits += self.concept_hits(included, known_as, home)
         exceptions = [hit for term in concept.exceptions for hit in self.term_hits(term, "")]
@@ -262,10 +274,13 @@ class Judge:
         language = self.document.language
         if term.only_in and (language is None or not speaks(language, term.only_in)):
             return []
+        return self.hits(term.text, find, concept)
+
+    def hits(self, term: str, find: Callable[[str, str], frozenset[tuple[int, int]]], concept: str) -> list[Hit]:
         return [
-            Hit(field, start, end, concept, term.text)
+            Hit(field, start, end, concept, term)
             for field in ("title", "text", "url", "author")
-            for start, end in sorted(find(term.text, text_of(self.document, field)))
+            for start, end in sorted(find(term, text_of(self.document, field)))
         ]
 
     def in_scope(self, hit: Hit, scope: str) -> bool:

@@ -1,0 +1,183 @@
+"""Engine and oracle say the same of every generated rule book and document: which rules, by which hits, and where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import NoSuchExample
+
+from monitor.matching import evaluate, scan, scripts, sentences, terms
+from monitor.matching.engine import compile_book
+from monitor.matching.model import Document, Evidence
+from monitor.rulebook.themes import load_rules
+from tests.matching.generate import Case, cases
+from tests.matching.oracle_files import files_of
+from tests.matching.oracle_letters import read
+from tests.matching.oracle_rules import AtLeast, Expression, Hit, Near, Not, Only, matches
+
+NEVER = ("the rule can never match: ", "can never be met: ")
+EASY = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much]
+
+
+def differences(case: Case) -> list[str]:
+    """What engine and oracle say otherwise of a case, one line each rule and document."""
+    book, faults = load_rules(files_of(case.book))
+    if book is None:
+        assert all(fault.message.startswith(NEVER) for fault in faults), [str(fault) for fault in faults]
+        hypothesis.reject()
+    engine = compile_book(book)
+    lines = []
+    for document in case.documents:
+        expected = matches(case.book, document)
+        found = {(theme.theme, rule.rule): rule.evidence for theme in engine.match(document) for rule in theme.rules}
+        for key in sorted({*expected, *found}):
+            engine_hits, oracle_hits = hits(found.get(key, ()), document), expected.get(key, frozenset())
+            if engine_hits != oracle_hits or (key in found) != (key in expected):
+                says = (
+                    f"{who} {sorted(these) if key in met else 'no match'}"
+                    for who, these, met in (("engine:", engine_hits, found), ("oracle:", oracle_hits, expected))
+                )
+                lines.append(f"{'/'.join(key)} in {document.title!r}, {document.text!r}: {'; '.join(says)}")
+    return lines
+
+
+def hits(evidence: tuple[Evidence, ...], document: Document) -> frozenset[Hit]:
+    for one in evidence:
+        assert one.text == getattr(document, one.field)[one.start : one.end]
+    found = [Hit(one.field, one.start, one.end, one.concept, one.term) for one in evidence]
+    assert len(found) == len(set(found)), "a hit is told twice"
+    return frozenset(found)
+
+
+@settings(max_examples=500, suppress_health_check=EASY)
+@given(cases())
+def test_engine_and_oracle_agree(case: Case) -> None:
+    assert not differences(case)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(20))
+def test_engine_and_oracle_agree_on_twenty_thousand(seed: int) -> None:
+    @hypothesis.seed(seed)
+    @settings(max_examples=1000, suppress_health_check=EASY)
+    @given(cases())
+    def agree(case: Case) -> None:
+        assert not differences(case)
+
+    agree()
+
+
+def test_generated_cases_are_rich() -> None:
+    """Every operator holds and fails often, and hits are in ten scripts: agreement over nothing would prove nothing."""
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=250, suppress_health_check=EASY, phases=[Phase.generate])
+    @given(cases())
+    def look(case: Case) -> None:
+        for document in case.documents:
+            met = matches(case.book, document)
+            seen["match"] += bool(met)
+            for theme in case.book.themes:
+                for rule in theme.rules:
+                    truth = "holds" if (theme.id, rule.id) in met else "fails"
+                    seen.update(f"{kind} {truth}" for kind in kinds_of(rule.when))
+                    seen[f"unless {truth}"] += rule.unless is not None
+            for hit in {hit for these in met.values() for hit in these}:
+                text = {"title": document.title, "text": document.text, "url": document.url, "author": document.author}
+                signs = read((text[hit.field] or "")[hit.start : hit.end])
+                seen.update({sign.script for sign in signs if sign.script})
+                seen[hit.field] += 1
+                seen["written otherwise"] += (text[hit.field] or "")[hit.start : hit.end] != hit.term
+
+    look()
+    kinds = ["and", "or", "not", "w", "near", "pre", "s", "p", "not w", "not s", "nested", "chain", "lead", "title"]
+    kinds += ["body", "atleast", "distinct", "unless"]
+    wanted = [f"{kind} {truth}" for kind in kinds for truth in ("holds", "fails")]
+    wanted += ["LATIN", "CYRILLIC", "GREEK", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "ARABIC", "HEBREW", "THAI"]
+    wanted += ["DEVANAGARI", "title", "text", "url", "author", "match", "written otherwise"]
+    assert {kind: seen[kind] for kind in wanted if seen[kind] == 0} == {}
+
+
+def kinds_of(expression: Expression) -> set[str]:
+    """The operators in an expression, by name."""
+    kinds = {type(expression).__name__.lower()}
+    if isinstance(expression, Near):
+        kinds = {f"not {expression.operator}" if expression.negated else expression.operator}
+        if any(isinstance(operand, Near) for operand in expression.operands):
+            kinds.add("nested")
+        if len(expression.operands) > 2:
+            kinds.add("chain")
+    if isinstance(expression, Only):
+        kinds = {expression.field}
+    if isinstance(expression, AtLeast):
+        kinds = {"distinct" if expression.distinct else "atleast"}
+    if isinstance(expression, Not | Only | AtLeast):
+        return kinds | kinds_of(expression.operand)
+    return kinds.union(*(kinds_of(operand) for operand in getattr(expression, "operands", ())))
+
+
+# --- the comparison catches a fault put into the engine
+
+Spoil = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_boundary_on_the_left(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scan, "_left_table", lambda needle, uses: bytes(256))
+    patch.setattr(terms, "begins", lambda text, at: True)
+
+
+def no_boundary_on_the_right(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scan, "_right_table", lambda needle, uses: bytes(256))
+    patch.setattr(terms, "ends", lambda text, at: True)
+
+
+def hangul_asks_for_a_boundary_on_the_right(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(terms, "ends", lambda text, at: not scripts.joined(text, at))
+
+
+def a_paragraph_is_one_sentence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scan, "sentence_starts", sentences.paragraph_starts)
+
+
+def one_word_too_far(patch: pytest.MonkeyPatch) -> None:
+    between = scan.Scan.between
+    patch.setattr(scan.Scan, "between", lambda self, left, right: between(self, left, right) - 1)
+
+
+def exceptions_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evaluate, "_kept", lambda scan, part: scan.hits(part.set))
+
+
+def counted_hits_may_overlap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(evaluate, "apart", list)
+
+
+def near_hits_may_overlap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scan.Hit, "overlaps", lambda self, other: False)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        no_boundary_on_the_left,
+        no_boundary_on_the_right,
+        hangul_asks_for_a_boundary_on_the_right,
+        a_paragraph_is_one_sentence,
+        one_word_too_far,
+        exceptions_are_forgotten,
+        counted_hits_may_overlap,
+        near_hits_may_overlap,
+    ],
+)
+def test_a_fault_put_into_the_engine_is_caught(spoil: Spoil, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch)
+    few = settings(max_examples=500, suppress_health_check=EASY, phases=[Phase.generate], database=None)
+    try:
+        hypothesis.find(cases(), lambda case: bool(differences(case)), settings=few)
+    except NoSuchExample:
+        pytest.fail("engine and oracle agree all the same", pytrace=False)
