@@ -17,10 +17,11 @@ from monitor.errors import MonitorError, StoreError, UsageError
 from monitor.ports import Clock, Commit, Head
 from monitor.store import schema
 from monitor.store.chain import Entropy
-from monitor.store.dialects import Sqlite, database
+from monitor.store.dialects import database
 from monitor.store.erasure import SYSTEM
 from monitor.store.reads import SqlReader
 from monitor.store.sql import SqlStore
+from monitor.store.sqlite import Sqlite
 from monitor.store.verify import verify
 
 
