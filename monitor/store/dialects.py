@@ -100,7 +100,7 @@ class Database(ABC):
         """Whether the line to the database is dead."""
 
     def pipeline(self, connection: Connection) -> AbstractContextManager[Any]:
-        """Statements in it need not be answered one by one; what went wrong may be raised later, at the end at last."""
+        """Statements in it are not answered one by one; what went wrong may be raised later, at the end at last."""
         return nullcontext()
 
     @abstractmethod

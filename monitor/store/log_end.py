@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,8 @@ from monitor.store.dialects import COLUMNS, Connection, Database
 from monitor.store.fold import AnyView, Change, KeptRow, changes
 from monitor.store.plan import Batch, Known, Used
 from monitor.store.writer import Work
+
+Folded = Sequence[tuple[AnyView, list[Change]]]
 
 REMEMBERED = 50_000
 """The most streams whose version is kept in mind."""
@@ -119,12 +121,19 @@ class LogEnd:
     # --- what is written
 
     def write(self, connection: Connection, batch: Batch) -> None:
-        """Write a batch, folded into every serving view. Raises `IntegrityError` where `known` was taken wrongly."""
+        """Fold a batch into every serving view and write all."""
+        self.put(connection, batch, self.fold(connection, batch))
+
+    def fold(self, connection: Connection, batch: Batch) -> Folded:
+        """What a batch makes of the rows of every serving view; nothing is written."""
+        return self.changes(connection, self._serving, batch.recorded)
+
+    def put(self, connection: Connection, batch: Batch, folded: Folded) -> None:
+        """Write a batch, and asks nothing. Raises the driver's `conflict` where `known` was taken wrongly."""
         execute = self._database.execute
         if batch.rows:
-            changed = self.changes(connection, self._serving, batch.recorded)  # reads first, then all writes together
             self._database.insert(connection, f"events ({COLUMNS})", EVENT_KINDS, batch.rows)
-            self.write_changes(connection, self._serving, changed)
+            self.write_changes(connection, self._serving, folded)
             execute(connection, "UPDATE log_head SET position = ?, hash = ?", [(batch.head.position, batch.head.hash)])
             self._position = batch.head.position
         self._database.insert(
@@ -146,9 +155,7 @@ class LogEnd:
         gone = [(source_id,) for source_id, poll in polls.items() if poll is None]
         self._database.execute(connection, "DELETE FROM polls WHERE source_id = ?", gone)
 
-    def changes(
-        self, connection: Connection, generations: Mapping[AnyView, int], events: Sequence[Recorded]
-    ) -> list[tuple[AnyView, list[Change]]]:
+    def changes(self, connection: Connection, generations: Mapping[AnyView, int], events: Sequence[Recorded]) -> Folded:
         """What events make of the rows of these generations; nothing is written."""
 
         def load(view: AnyView, keys: Sequence[str]) -> dict[str, KeptRow]:
@@ -161,7 +168,7 @@ class LogEnd:
         self,
         connection: Connection,
         generations: Mapping[AnyView, int],
-        changed_views: Iterable[tuple[AnyView, list[Change]]],
+        changed_views: Folded,
     ) -> None:
         """Write rows into these generations."""
         added: list[tuple[Any, ...]] = []

@@ -6,17 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.errors import MonitorError, StoreError
 from monitor.ports import Appended, Clock, Commit
 from monitor.store import generations, schema
-from monitor.store.chain import Entropy, StoredEvent, commit_to, microseconds
+from monitor.store.chain import Entropy, LogHead, StoredEvent, commit_to, microseconds
 from monitor.store.dialects import Connection, database
 from monitor.store.erasure import SYSTEM, erasable, erasure, touched
 from monitor.store.fold import AnyView, named
-from monitor.store.log_end import LogEnd
+from monitor.store.log_end import Folded, LogEnd
 from monitor.store.plan import Batch, Known, draft_all
 from monitor.store.reads import SqlReader, fetch_events
 from monitor.store.writer import Work, Writer
@@ -26,13 +25,12 @@ T = TypeVar("T")
 CAREFUL_FOR = 16
 """How many transactions look before they write, after one that met a duplicate."""
 
-_encode = msgspec.json.Encoder().encode
-
 
 class _Tried(NamedTuple):
-    """What a transaction wrote, and what it is to each of its works."""
+    """What a transaction is to write, and what comes of each of its works."""
 
     batch: Batch
+    folded: Folded
     outcomes: list[tuple[tuple[Appended, ...] | None, MonitorError | None]]
 
 
@@ -112,19 +110,6 @@ class SqlStore(SqlReader):
             raise
         return result
 
-    def _transact_at_once(self, job: Callable[[Connection], T]) -> T:
-        """As `_transact`, with as few round trips as the driver can make of it."""
-        connection = self._connected()
-        try:
-            with self.database.pipeline(connection):
-                connection.execute(self.database.begin)
-                result = job(connection)
-                connection.execute("COMMIT")
-        except BaseException:
-            self._give_up(connection)
-            raise
-        return result
-
     def _begun(self) -> Connection:
         connection = self._connected()
         try:
@@ -169,14 +154,9 @@ class SqlStore(SqlReader):
         """
         tried: list[_Tried] = []
         lost = False
-
-        def run(connection: Connection) -> _Tried:
-            tried.append(self._append(connection, works, tried[-1] if tried else None))
-            return tried[-1]
-
         while True:
             try:
-                return self._transact_at_once(run)
+                return self._append(works, tried)
             except (self.database.conflict, _Doubt):
                 if self._care:
                     raise
@@ -194,10 +174,27 @@ class SqlStore(SqlReader):
             else:
                 self._commit_group([work])  # one commit's fault must not fail the others
 
-    def _append(self, connection: Connection, works: Sequence[Work], before: _Tried | None) -> _Tried:
-        head = self.end.to_extend(connection)
-        if before is not None and self._landed(connection, before.batch):
-            return before
+    def _append(self, works: Sequence[Work], tried: list[_Tried]) -> _Tried:
+        connection = self._connected()
+        try:
+            connection.execute(self.database.begin)
+            head = self.end.to_extend(connection)
+            landed = bool(tried) and self._landed(connection, tried[-1].batch)
+            if not landed:
+                tried.append(self._planned(connection, head, works))
+            # Nothing is asked or computed within the pipeline: PostgreSQL takes a writer that is paused in there for a
+            # busy one, and its time limit for idle transactions would not free the log.
+            with self.database.pipeline(connection):
+                if not landed:
+                    self.end.put(connection, tried[-1].batch, tried[-1].folded)
+                connection.execute("COMMIT")
+        except BaseException:
+            self._give_up(connection)
+            raise
+        self._care -= self._care > 0
+        return tried[-1]
+
+    def _planned(self, connection: Connection, head: LogHead, works: Sequence[Work]) -> _Tried:
         known = self.end.known(connection, works, careful=self._care > 0)
         batch = Batch(head, known, microseconds(self._clock()), fold=bool(self.views))
         outcomes: list[tuple[tuple[Appended, ...] | None, MonitorError | None]] = []
@@ -208,9 +205,7 @@ class SqlStore(SqlReader):
                 if not self._care:  # it may be a retry, which is not refused
                     raise _Doubt from error
                 outcomes.append((None, error))
-        self.end.write(connection, batch)
-        self._care -= self._care > 0
-        return _Tried(batch, outcomes)
+        return _Tried(batch, self.end.fold(connection, batch), outcomes)
 
     def _landed(self, connection: Connection, batch: Batch) -> bool:
         """Whether a batch is stored: its first hash covers our own salt, so nobody else can have written it."""

@@ -25,7 +25,7 @@ _context = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 )
 if _context.get_start_method() == "forkserver":
-    _context.set_forkserver_preload(["monitor.store.sql", "tests.contracts.children"])
+    _context.set_forkserver_preload(["monitor.store.sql", "monitor.store.sqlite", "tests.contracts.children"])
 
 
 def entropy(seed: int | None = None) -> Callable[[int], bytes]:
