@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from monitor.matching.model import Document
 from tests.matching.generate_scripts import SCRIPTS, WATCHED, Script
 from tests.matching.generate_texts import Dice, draw_document
-from tests.matching.oracle_letters import is_mark
-from tests.matching.oracle_rules import (
+from tests.matching.oracle import (
     And,
     AtLeast,
     Book,
@@ -30,6 +31,8 @@ from tests.matching.oracle_rules import (
     Theme,
     Where,
 )
+from tests.matching.oracle_files import files_of
+from tests.matching.oracle_letters import is_mark
 
 NAMES = ("alpha", "beta", "gamma")
 
@@ -38,10 +41,48 @@ def chance(draw: DrawFn, percent: int) -> bool:
     return draw(st.integers(0, 99)) >= 100 - percent  # the smallest draw says no: shrinking leaves things out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     book: Book
     documents: tuple[Document, ...]
+
+    def __repr__(self) -> str:
+        files = (f"# {path}\n{text}" for path, text in files_of(self.book).items())
+        return "\n".join(("", *files, *map(repr, self.documents)))
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        """How hypothesis prints it: as a person would write it, not as a hundred nested data classes."""
+        printer.text(repr(self))
+
+
+def smaller(case: Case) -> Iterator[Case]:
+    """The case with one thing less, the greatest first: for a failure that a person can read."""
+    for document in case.documents if len(case.documents) > 1 else ():
+        yield replace(case, documents=(document,))
+    for at, theme in enumerate(case.book.themes):
+        others = case.book.themes[:at] + case.book.themes[at + 1 :]
+        if others:
+            yield replace(case, book=replace(case.book, themes=others))
+        for rule in theme.rules if len(theme.rules) > 1 else ():
+            yield replace(case, book=replace(case.book, themes=(*others, replace(theme, rules=(rule,)))))
+        for number, concept in enumerate(theme.concepts):
+            for less in smaller_concepts(concept):
+                concepts = theme.concepts[:number] + less + theme.concepts[number + 1 :]
+                yield replace(case, book=replace(case.book, themes=(*others, replace(theme, concepts=concepts))))
+    for document in case.documents[:1]:
+        for field in ("title", "text"):
+            words = getattr(document, field).split(" ")
+            for at in range(len(words)):
+                less_text = " ".join(words[:at] + words[at + 1 :])
+                yield replace(case, documents=(msgspec.structs.replace(document, **{field: less_text}),))
+
+
+def smaller_concepts(concept: Concept) -> Iterator[tuple[Concept, ...]]:
+    yield ()
+    for field in ("terms", "include", "exceptions", "names"):
+        items = getattr(concept, field)
+        for at in range(len(items)):
+            yield (replace(concept, **{field: items[:at] + items[at + 1 :]}),)
 
 
 @st.composite

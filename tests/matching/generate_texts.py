@@ -93,7 +93,7 @@ def draw_sentence(draw: DrawFn, script: Script, scripts: Sequence[Script], plant
 
 def has_stop(text: str) -> bool:
     """Whether a text ends with a word that has a stop of its own; a small letter must follow, lest a sentence begin."""
-    return "." in text[-3:]
+    return "." in text[-3:] or "?" in text[-3:]
 
 
 def joint_after(text: str, script: Script, dice: Dice) -> str:

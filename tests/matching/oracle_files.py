@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.matching.oracle_rules import (
+from tests.matching.oracle import (
     And,
     AtLeast,
     Book,

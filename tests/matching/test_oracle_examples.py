@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.matching.model import Document
-from tests.matching.oracle_letters import find, find_name, paragraphs, sentences, word_count
-from tests.matching.oracle_rules import (
+from tests.matching.oracle import (
     And,
     AtLeast,
     Book,
@@ -28,6 +27,7 @@ from tests.matching.oracle_rules import (
     matches,
     text_of,
 )
+from tests.matching.oracle_letters import find, find_name, paragraphs, sentences, word_count
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
