@@ -68,6 +68,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
                 event["data"]["source_id"] for event in work.log("SourceFailed", "SourceGone")
             }
             await_that(lambda: failed() >= set(BEHAVIOURS), within=100, what="every bad feed had its turn")
+            for name in ("hanging", "dripping", "endless"):  # seen; from now on they shall not take half a minute each
+                server.feed(f"/{name}").behaviour = feed_server.status(500)
             yield hostile
             daemon.stop()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.harness import Workspace, await_that
+from tests.acceptance.harness import Daemon, Workspace, await_that
 
 DOCUMENT = "Customs found machine tools on the way to Russia.\n"
 
@@ -46,46 +48,66 @@ def test_no_rules_folder_later_leaves_the_adopted_book_in_force(work: Workspace)
     assert _alerts(work) == ["First"]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "where"),
-    [
-        ("an empty theme", "", r"themes/bad\.yaml"),
-        ("a theme of comments", "# nothing yet\n", r"themes/bad\.yaml"),
-        ("a theme that is not YAML", "title: [unclosed\nrules: {\n", r"themes/bad\.yaml:\d+:\d+: "),
-        (
-            "a theme whose rule does not parse",
-            'theme: bad\ntitle: Bad\nrules:\n  - id: x\n    when: ("a" and\n',
-            r"themes/bad\.yaml:5:\d+: ",
-        ),
-        (
-            "a theme with an unknown concept",
-            "theme: bad\ntitle: Bad\nconcepts:\n  russia: {terms: [Russia]}\nrules:\n  - {id: x, when: rusia}\n",
-            r"themes/bad\.yaml:6:\d+: .*did you mean 'russia'",
-        ),
-        ("a theme that is binary", "\x00\x01\x02", r"themes/bad\.yaml"),
-    ],
-)
-def test_a_faulty_theme_is_named_and_the_old_book_stays(work: Workspace, name: str, content: str, where: str) -> None:
+FAULTY = {
+    "an empty theme": ("", r"themes/bad\.yaml"),
+    "a theme of comments": ("# nothing yet\n", r"themes/bad\.yaml"),
+    "a theme that is not YAML": ("title: [unclosed\nrules: {\n", r"themes/bad\.yaml:\d+:\d+: "),
+    "a theme whose rule does not parse": (
+        'theme: bad\ntitle: Bad\nrules:\n  - id: x\n    when: ("a" and\n',
+        r"themes/bad\.yaml:5:\d+: ",
+    ),
+    "a theme with an unknown concept": (
+        "theme: bad\ntitle: Bad\nconcepts:\n  russia: {terms: [Russia]}\nrules:\n  - {id: x, when: rusia}\n",
+        r"themes/bad\.yaml:6:\d+: .*did you mean 'russia'",
+    ),
+    "a theme that is binary": ("\x00\x01\x02", r"themes/bad\.yaml"),
+    "a theme whose example fails": (
+        "theme: bad\ntitle: Bad\nrules:\n  - {id: x, when: '\"copper\"'}\nexamples:\n  match: [Nothing of it.]\n",
+        r"themes/bad\.yaml:6:\d+: ",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Daemon]]:
+    """A daemon with a sound book in force."""
+    work = Workspace(tmp_path_factory.mktemp("faulty") / "home")
     work.theme()
-    work.sources(folder=True)
-    work.once()
+    with work.daemon() as daemon:
+        yield work, daemon.ready()
+        daemon.stop()
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_faulty_theme_is_named_and_the_old_book_stays(running: tuple[Workspace, Daemon], name: str) -> None:
+    work, daemon = running
+    content, where = FAULTY[name]
+    refused = len(work.log("RuleBookRefused"))
     work.write("rules/themes/bad.yaml", content)
-    checked = work.run("check")
-    assert checked.code == 1, name
+    await_that(lambda: len(work.log("RuleBookRefused")) > refused, within=10, what="the edit is refused")
+    await_that(lambda: re.search(where, daemon.said), within=5, what="the fault is said")
+    checked = work.look("check")
+    assert checked.code == 1
     assert re.search(where, checked.out + checked.err)
-    _drop(work, "one", "First")
-    done = work.once()
-    assert re.search(where, done.err)
-    assert "Traceback" not in done.err
-    assert _alerts(work) == ["First"]
-    assert len(work.log("RuleBookRefused")) == 1
+    _drop(work, name.replace(" ", "-"), name)
+    await_that(lambda: name in _alerts(work), within=15, what="the old book still flags")
+    assert "Traceback" not in daemon.said
+    assert len(work.log("RuleBookAdopted")) == 1
 
 
-def test_a_faulty_theme_on_a_fresh_log_ends_with_78(work: Workspace) -> None:
+def test_a_faulty_theme_at_start_leaves_the_adopted_book_in_force(work: Workspace) -> None:
     work.write("rules/themes/bad.yaml", "")
     done = work.run("run", "--once")
-    assert done.code == 78
+    assert done.code == 78, "the log holds no book to go on with"
     assert "themes/bad.yaml" in done.err
+    work.theme()
+    (work.home / "rules/themes/bad.yaml").unlink()
+    work.once()
+    work.write("rules/themes/bad.yaml", "")
+    _drop(work, "one", "First")
+    done = work.once()
+    assert "themes/bad.yaml" in done.err
+    assert _alerts(work) == ["First"]
 
 
 def test_a_running_daemon_keeps_the_old_book_and_takes_the_mended_one(work: Workspace) -> None:
@@ -109,8 +131,6 @@ def test_a_running_daemon_keeps_the_old_book_and_takes_the_mended_one(work: Work
 
 def test_sighup_reads_the_files_again(work: Workspace, tmp_path: Path) -> None:
     """Also where the folder is one whose changes are not reported (a mounted share): the signal alone is enough."""
-    import signal
-
     work.theme()
     with work.daemon() as daemon:
         daemon.ready()
