@@ -10,13 +10,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import structlog
 
 from monitor.core import events as ev
 from monitor.core import views
-from monitor.core.clocks import ClockGuard
+from monitor.core.clocks import ClockGuard, Reading
 from monitor.errors import ConfigurationError, Fault
 from monitor.ports import Clock, Commit
 from monitor.settings import Secrets, Settings
@@ -73,18 +74,21 @@ class GuardedClock:
 
     def __init__(self) -> None:
         self._guard = ClockGuard(wall_clock(), time.monotonic())
-        self._anomalies: list[ev.ClockAnomaly] = []
+        self._steps: list[Reading] = []
+        self._reading = Lock()
 
     def __call__(self) -> datetime:
-        reading = self._guard.read(wall_clock(), time.monotonic())
-        self._guard = reading.guard
-        if reading.anomaly is not None:
-            self._anomalies.append(reading.anomaly)
+        with self._reading:  # worker threads read it too
+            reading = self._guard.read(wall_clock(), time.monotonic())
+            self._guard = reading.guard
+            if reading.anomaly is not None or reading.set_back:
+                self._steps.append(reading)
         return reading.now
 
-    def anomalies(self) -> list[ev.ClockAnomaly]:
+    def steps(self) -> list[Reading]:
         """The steps noticed since this was last asked."""
-        noticed, self._anomalies = self._anomalies, []
+        with self._reading:
+            noticed, self._steps = self._steps, []
         return noticed
 
 
@@ -137,12 +141,13 @@ class Monitor:
     async def check_clock(self) -> None:
         """Read the clock, and put it on record where it was moved."""
         self._clock()
-        for anomaly in self._clock.anomalies():
-            log.warning("the clock was moved", seconds=anomaly.step_seconds)
-            if anomaly.step_seconds < 0:
-                await asyncio.to_thread(self.notifier.clock_set_back, anomaly.before - anomaly.after)
-            event = ev.NewEvent(stream="system", event=anomaly)
-            await asyncio.to_thread(self.store.append, Commit(events=(event,)))
+        for step in self._clock.steps():
+            if step.set_back:
+                await asyncio.to_thread(self.notifier.clock_set_back, step.set_back)
+            if step.anomaly is not None:
+                log.warning("the clock was moved", seconds=step.anomaly.step_seconds)
+                event = ev.NewEvent(stream="system", event=step.anomaly)
+                await asyncio.to_thread(self.store.append, Commit(events=(event,)))
 
     async def ingest_due(self, deadline: float | None = None) -> None:
         """Poll what is due; match what came at once."""
@@ -190,6 +195,11 @@ class Monitor:
         await self.detect()
         await self.close_windows(settle=settle)
         await self.send()
+
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing more: polls are broken off, what is being sent may end within `seconds`."""
+        self._ingestor.stop()
+        await self.notifier.stop(seconds)
 
     def summary(self) -> str:
         """How it stands, in one line for a person."""

@@ -40,20 +40,22 @@ class NoDaemon(MonitorError):
 @contextlib.contextmanager
 def writer_lock(state: Path, *, seconds: float = 0.0) -> Iterator[None]:
     """Hold the right to write to `state/`. Raises `TryAgain` where another process has it for longer than `seconds`."""
-    state.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(state / "monitor.lock")
     holder = state / "monitor.pid"
     try:
+        state.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=seconds)
     except filelock.Timeout:
         raise TryAgain(f"{_who(holder)} already writes to '{state}'; stop it first, nothing was done") from None
     except OSError as error:
         raise Unavailable(f"'{state}' cannot be written ({error.strerror or error}); nothing was done") from None
     try:
-        holder.write_text(str(os.getpid()), "ascii")
+        with contextlib.suppress(OSError):  # only to name the process to others
+            holder.write_text(str(os.getpid()), "ascii")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 

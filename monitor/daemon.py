@@ -8,26 +8,37 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from monitor import control
 from monitor.acts import perform
-from monitor.app import Monitor, new_token
+from monitor.app import Monitor, new_token, wall_clock
 from monitor.rulebook.watch import changes
 
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
-DRAIN_SECONDS = 8.0
-"""How long running jobs may finish after SIGTERM; with what follows it stays within 10 s."""
+DRAIN_SECONDS = 7.0
+STOP_SECONDS = 6.0
+"""How long running jobs, and what is being sent, may go on after SIGTERM; all of it stays within 10 s."""
 
 ONCE_SECONDS = 55.0
 IDLE_SECONDS = 600.0
 IDLE_HORIZON = 60.0
+
+
+class Tick(BaseTrigger):  # type: ignore[misc]
+    """Every second from now on; a clock that leapt ten years ahead leaves no seconds to make up."""
+
+    STEP = timedelta(seconds=TICK_SECONDS)
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        return now if previous is None else now + self.STEP
 
 
 class Daemon:
@@ -48,12 +59,13 @@ class Daemon:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._listen_to_signals()
         for name, job in self._jobs():
-            self._scheduler.add_job(self._guarded(name, job), "interval", seconds=TICK_SECONDS, id=name)
+            self._scheduler.add_job(self._guarded(name, job), Tick(), id=name)
         server = await control.serve(self._monitor.settings.state, self._handle, token=new_token())
         watcher = asyncio.create_task(self._watch())
         # What was dropped into a folder while nobody watched is not told of by the watcher.
         self._soon("folders", self._monitor.ingest_folders)
         self._scheduler.start()
+        time_keeper = asyncio.create_task(self._keep_time())
         self._say_ready()
         try:
             await self._stop.wait()
@@ -62,15 +74,25 @@ class Daemon:
             self._scheduler.pause()
             server.close()
             watcher.cancel()
-            await self._drain()
+            time_keeper.cancel()
+            await asyncio.gather(self._monitor.stop(STOP_SECONDS), self._drain())
             # With nothing left to run, so that it has no coroutine to cancel.
             self._scheduler.shutdown(wait=False)
-            await asyncio.gather(watcher, return_exceptions=True)
+            await asyncio.gather(watcher, time_keeper, return_exceptions=True)
+
+    async def _keep_time(self) -> None:
+        """Watch the wall clock by the monotonic one: the scheduler would sleep through an hour set back."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            await self._guarded("clock", self._monitor.check_clock)()
+            now = wall_clock()
+            for job in self._scheduler.get_jobs():
+                if job.next_run_time is not None and job.next_run_time > now + 2 * Tick.STEP:
+                    job.modify(next_run_time=now)
 
     def _jobs(self) -> tuple[tuple[str, Callable[[], Awaitable[object]]], ...]:
         monitor = self._monitor
         return (
-            ("clock", monitor.check_clock),
             ("ingest", monitor.ingest_due),
             ("detect", monitor.detect),
             ("windows", monitor.close_windows),
@@ -89,7 +111,9 @@ class Daemon:
                 if self._complaints.pop(name, None):
                     log.info("working again", job=name)
             except asyncio.CancelledError:
-                raise
+                # Cut off at the end, the scheduler would call it a failed job.
+                if not self._stop.is_set():
+                    raise
             except Exception as error:
                 self._complain(name, error)
             finally:

@@ -655,6 +655,7 @@ def _fold_outbox(row: OutboxRow | None, recorded: ev.Recorded, key: str) -> Outb
 OUTBOX = View("outbox", 1, OutboxRow, _outbox_keys, _fold_outbox, sort=lambda row: row.position)
 
 ALL = (
-    SOURCES, ENTRIES, STORIES, ALERTS, OPEN_ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, NOTICES, RULE_BOOK,
+    SOURCES, ENTRIES, STORIES, ALERTS, OPEN_ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, NOTICES,
+    RULE_BOOK,
     CONFIGURATION, OUTBOX,
 )  # fmt: skip
