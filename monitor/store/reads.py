@@ -23,6 +23,19 @@ PAGE = 250
 """Events or rows fetched at a time: no reader holds a transaction open between, and a page fits the CPU's cache."""
 
 _SERVED = "generation = (SELECT generation FROM generations WHERE view = ? AND version = ? AND state = 'serving')"
+# All walk the index of (stream, version) and gather nothing; the last, which knows the place, takes three times as long
+# as the other two together.
+_NOT_COUNTED = "SELECT 1 FROM events GROUP BY stream HAVING min(version) <> 1 OR max(version) <> count(*) LIMIT 1"
+_NOT_RISING = (
+    "SELECT 1 FROM events b JOIN events a ON a.stream = b.stream AND a.version = b.version - 1"
+    " WHERE b.version > 1 AND a.position > b.position LIMIT 1"
+)
+_FIRST_MISNUMBERED = (
+    "SELECT min(position) FROM (SELECT position, version, lag(version, 1, 0) OVER w AS version_before,"
+    " lag(position, 1, 0) OVER w AS position_before FROM events"
+    " WINDOW w AS (PARTITION BY stream ORDER BY version)) AS s"
+    " WHERE version <> version_before + 1 OR position <= position_before"
+)
 _read_poll = msgspec.json.Decoder(PollState).decode
 
 
@@ -69,14 +82,9 @@ class SqlSnapshot:
             after = rows[-1][0]
 
     def misnumbered(self) -> int | None:
-        # The index of (stream, version) is walked once; nothing is gathered.
-        found = self._fetch(
-            "SELECT min(position) FROM (SELECT position, version, lag(version, 1, 0) OVER w AS version_before,"
-            " lag(position, 1, 0) OVER w AS position_before FROM events"
-            " WINDOW w AS (PARTITION BY stream ORDER BY version)) AS s"
-            " WHERE version <> version_before + 1 OR position <= position_before"
-        )
-        return found[0][0]  # type: ignore[no-any-return]
+        if not self._fetch(_NOT_COUNTED) and not self._fetch(_NOT_RISING):
+            return None
+        return self._fetch(_FIRST_MISNUMBERED)[0][0]  # type: ignore[no-any-return]
 
     def kept(self, view: AnyView) -> Iterator[tuple[str, KeptRow]]:
         generation = serving_generation(self._database, self._connection, view)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.views import ALL
 from monitor.errors import StoreError, TryAgain, Unavailable, UsageError
@@ -78,6 +79,28 @@ def test_a_flipped_byte_in_a_body_is_found(store: SqlStore) -> None:
 def test_a_change_to_any_column_is_found(store: SqlStore, change: str) -> None:
     tamper(store, f"UPDATE events SET {change} WHERE position = 3")
     assert broken(verify(store))[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ([("version = 9", 5)], 5),
+        ([("version = 0", 1)], 1),
+        ([("version = 9", 1), ("version = 1", 5), ("version = 2", 1)], 1),
+        ([("stream = 'elsewhere'", 5)], 5),
+    ],
+    ids=["gap", "below one", "swapped", "begins at two"],
+)
+def test_versions_out_of_order_are_placed(place: Place, changes: list[tuple[str, int]], first: int) -> None:
+    store = place.open()
+    failed = ev.NewEvent(stream="source/port-news", event=ev.SourceFailed(source_id="port-news", reason="HTTP 503"))
+    store.append(Commit(events=(source_added(), entry(1), entry(2), entry(3), failed)))
+    with store.snapshot() as now:
+        assert now.misnumbered() is None
+    for change, position in changes:
+        tamper(store, f"UPDATE events SET {change} WHERE position = {position}")
+    with store.snapshot() as now:
+        assert now.misnumbered() == first
 
 
 def test_a_deleted_row_is_found(store: SqlStore) -> None:
