@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from monitor import cli
+from monitor.rulebook.receivers import _LATER as LATER_RECEIVER_KEYS
 from monitor.settings import _CHECKS as SETTINGS
 from tests import commands_page, events_page
 
@@ -74,8 +75,8 @@ def test_every_command_is_documented_as_it_is() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    operating = (ROOT / "docs" / "operating.md").read_text("utf-8")
-    assert [key for key in SETTINGS if f"`{key}`" not in operating] == []
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert [key for key in SETTINGS if f"`{key}`" not in page] == []
 
 
 def _schema(name: str) -> dict[str, object]:
@@ -85,6 +86,9 @@ def _schema(name: str) -> dict[str, object]:
     )  # fmt: skip
     schema: dict[str, object] = json.loads(done.stdout)
     return schema
+
+
+NOT_YET = (*LATER_RECEIVER_KEYS, "pierce", "then")  # the schema knows them, the program says that it does not yet
 
 
 def _keys(schema: object) -> set[str]:
@@ -104,11 +108,11 @@ def _keys(schema: object) -> set[str]:
 
 @pytest.mark.parametrize(
     ("schema", "page"),
-    [("theme", "docs/rules.md"), ("receivers", "docs/rules.md"), ("sources", "docs/operating.md")],
+    [("theme", "docs/rules.md"), ("receivers", "docs/delivery.md"), ("sources", "docs/sources.md")],
 )
 def test_every_key_of_the_files_is_documented(schema: str, page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    keys = _keys(_schema(schema))
+    keys = _keys(_schema(schema)) - set(NOT_YET)
     assert len(keys) > 5
     assert sorted(key for key in keys if not re.search(rf"\b{re.escape(key)}\b", text)) == []
 
