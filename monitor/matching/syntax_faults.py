@@ -16,6 +16,7 @@ class Fault(NamedTuple):
 
 
 def syntax_fault(text: str, error: Any) -> Fault:
+    """What the parser stumbled over (a lark error), in words, at the place in `text` where it is to be mended."""
     import lark
 
     at = error.pos_in_stream if error.pos_in_stream is not None else len(text)

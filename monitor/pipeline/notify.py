@@ -29,6 +29,8 @@ MATCHING_WAIT = timedelta(seconds=60)
 FAR = 20_000
 """After so many positions without anything for an immediate receiver, that is put on record."""
 
+FAR_AHEAD = timedelta(days=1)
+
 FIRST_POLLS_WAIT = timedelta(minutes=2)
 """How long an immediate window that holds "already there" alerts waits for other first polls: they are one message."""
 
@@ -182,8 +184,11 @@ class Notifier:
 
     def _scheduled(self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime) -> Window | None:
         slot = schedule.last_slot(receiver.schedule, now)
-        if slot is None or any(slot.due <= past <= now for past in (row.added_at, row.last_due) if past is not None):
-            # A `past` that is yet to come was written under a clock far ahead; it holds nothing up.
+        if slot is None or any(
+            slot.due <= past <= now + FAR_AHEAD for past in (row.added_at, row.last_due) if past is not None
+        ):
+            # A `past` more than a day to come was written under a clock far ahead; it holds nothing up. One that is
+            # nearer was written before the clock was set back: yesterday's slot is not due again.
             return None
         window_id = schedule.window_id(receiver.name, slot)
         if self._store.get(views.WINDOWS, window_id) is not None:

@@ -123,7 +123,7 @@ class Postgres(Database):
         if state in ("55P03", "57014", "40001", "40P01"):
             return TryAgain(f"{self.place}: another process holds the log ({text}); nothing was done, try again")
         if state in ("25006", "42501"):
-            return StoreError(f"{self.place}: read-only for this user ({text}); nothing was done")
+            return Unavailable(f"{self.place}: read-only for this user ({text}); nothing was done")
         if not state or state[:2] in ("08", "28", "3D", "53", "57") or state == "25P03":
             return Unavailable(f"{self.place}: {text} while {doing}; try again when the server answers")
         return StoreError(f"{self.place}: {text} while {doing}; nothing was done")

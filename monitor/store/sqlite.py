@@ -119,7 +119,9 @@ class Sqlite(Database):
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return TryAgain(f"{self.place}: another process is writing to it; nothing was done, try again")
             case sqlite3.SQLITE_READONLY:
-                return StoreError(f"{self.place}: read-only; nothing was done, give this user the right to write to it")
+                return Unavailable(
+                    f"{self.place}: read-only; nothing was done, give this user the right to write to it"
+                )
             case sqlite3.SQLITE_FULL:
                 return StoreError(f"{self.place}: disk full while {doing}; nothing was done, it works again with space")
             case sqlite3.SQLITE_NOTADB:

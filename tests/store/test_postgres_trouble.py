@@ -187,7 +187,7 @@ def test_a_user_who_may_only_read_is_told_so(postgres_url: str, admin: Callable[
         url = make_url(postgres_url).set(username=name).render_as_string()
         with closing(opened(url, read_only=True)) as reader:
             assert reader.head().position == 0
-        with pytest.raises(StoreError, match=r"read-only for this user \(permission denied"):
+        with pytest.raises(Unavailable, match=r"read-only for this user \(permission denied"):
             opened(url)
     finally:
         admin(f'DROP OWNED BY "{name}"')
