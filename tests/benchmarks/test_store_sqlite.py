@@ -12,13 +12,14 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-import orjson
 import pytest
 
 from monitor.core.views import ALL
 from monitor.store.verify import verify
 from tests.benchmarks.figures import Figure, compared, rates
 from tests.benchmarks.log_events import batches, opened
+
+orjson = pytest.importorskip("orjson", reason="the benchmarks' peers come with the extra [bench]")
 
 SECTION = "Event store on SQLite"
 NOTES = """
