@@ -22,9 +22,9 @@ def open_store(
 ) -> SqlStore:
     """Open the store at `url`: `sqlite:///path/to/monitor.db` or `postgresql://user:password@host/database`.
 
-    A writer creates or migrates the tables and rebuilds views whose version changed; a reader does neither and can
-    open while another process writes. `entropy` gives random bytes by number (`os.urandom`). `store.notes` holds
-    lines worth telling the operator.
+    A writer creates or migrates the tables, folds views anew whose version changed, and drops those that `views` lacks;
+    a reader does none of this and can open while another process writes. `entropy` gives random bytes by number
+    (`os.urandom`). `store.notes` holds lines worth telling the operator.
     Raises `ConfigurationError` (address, driver), `Unavailable` (not there, server down), `TryAgain` (another process
     is writing) and `StoreError` (not a database, read-only, damaged, made by a newer version); nothing was touched.
     """

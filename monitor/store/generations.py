@@ -91,7 +91,7 @@ def _rebuild(
 
 
 def _catch_up(store: SqlStore, building: Mapping[AnyView, int], without: Collection[int]) -> int:
-    """Fold until less than a batch is left. Only writing goes through the writing thread; appends go on between."""
+    """Fold until less than a batch is left. Only writing takes the turn to write; appends go on between."""
     done = 0
     while True:
         rows = list(store.stored(done, limit=BATCH))
