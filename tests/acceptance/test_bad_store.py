@@ -55,7 +55,7 @@ def test_a_database_that_is_read_only(started: Workspace) -> None:
         path.chmod(0o555)
     _drop(started, "Second")
     done = started.run("run", "--once", prefix=unprivileged())
-    assert done.code not in (0, 1), done.err
+    assert done.code != 0, done.err
     _one_clear_line(done, "state")
     for path in (state, *state.glob("monitor.db*")):
         path.chmod(0o755)
@@ -67,7 +67,7 @@ def test_only_the_database_file_is_read_only(started: Workspace) -> None:
     _database(started).chmod(0o444)
     _drop(started, "Second")
     done = started.run("run", "--once", prefix=unprivileged())
-    assert done.code not in (0,), done.err
+    assert done.code != 0, done.err
     _one_clear_line(done, "monitor.db")
     _database(started).chmod(0o644)
     started.once()
@@ -101,7 +101,7 @@ def test_a_database_made_by_a_newer_version(started: Workspace) -> None:
     database.close()
     _drop(started, "Second")
     done = started.run("run", "--once")
-    assert done.code not in (0,), done.err
+    assert done.code != 0, done.err
     _one_clear_line(done, "newer")
     assert started.run("alerts").code != 0 or _flagged(started) == ["First"]
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_database(work: Workspace) -> None:
     work.theme()
     _database(work).write_bytes(b"This is a letter to my aunt, not a database.\n" * 50)
     done = work.run("run", "--once")
-    assert done.code not in (0,)
+    assert done.code != 0
     _one_clear_line(done, "monitor.db")
     assert _database(work).read_bytes().startswith(b"This is a letter"), "it must not be overwritten"
 
