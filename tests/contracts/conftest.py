@@ -13,6 +13,7 @@ from monitor.store import open_store
 from monitor.store.memory import MemoryStore
 from monitor.store.sql import SqlStore
 from tests.contracts.children import entropy
+from tests.contracts.schemas import _server, postgres_url  # noqa: F401  (fixtures)
 from tests.fakes import ManualClock
 
 AnyStore = MemoryStore | SqlStore

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.conftest import Place
+from tests.contracts.schemas import _server, postgres_url  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -174,7 +174,7 @@ def test_crash_matrix_22_a_writer_paused_inside_its_transaction_neither_blocks_n
 ) -> None:
     place = Place("postgres", postgres_url)
     filled(place)
-    impatient = postgres_url + "?options=-c%20idle_in_transaction_session_timeout%3D300"
+    impatient = postgres_url + "%20-cidle_in_transaction_session_timeout%3D300"
     commit = Commit(events=(stopping(entry(1)),), checkpoint=("detect", 2, 3))
     with child(children.append_after_a_pause, impatient, commit) as (process, pipe):
         assert pipe.recv() == "in the fold"

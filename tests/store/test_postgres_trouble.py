@@ -183,7 +183,9 @@ def test_a_user_who_may_only_read_is_told_so(postgres_url: str, admin: Callable[
     name = f"reader_{make_url(postgres_url).database}"
     admin(f'CREATE ROLE "{name}" LOGIN')
     try:
-        admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{name}"')
+        schema = str(make_url(postgres_url).query["options"]).rpartition("=")[2]
+        admin(f'GRANT USAGE ON SCHEMA {schema} TO "{name}"')
+        admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{name}"')
         url = make_url(postgres_url).set(username=name).render_as_string()
         with closing(opened(url, read_only=True)) as reader:
             assert reader.head().position == 0
