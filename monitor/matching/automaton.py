@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 Found = tuple[int, int, int]
-"""(needle number, start, end) in code points."""
+"""(start, end, needle number), in code points."""
 
 
 class Automaton(Protocol):
@@ -19,7 +19,11 @@ def build(needles: Sequence[str]) -> Automaton:
     """An automaton over distinct, non-empty needles; numbers are positions in `needles`."""
     if not needles:
         return _Nothing()
-    return _AhoCorasick(needles)
+    try:
+        import daachorse  # noqa: F401
+    except ImportError:
+        return AhoCorasick(needles)
+    return DoubleArray(needles)
 
 
 class _Nothing:
@@ -27,7 +31,20 @@ class _Nothing:
         return []
 
 
-class _AhoCorasick:
+class DoubleArray:
+    """daachorse: up to 1.8 times as fast, and builds without holding up other threads; no wheel for Linux on ARM."""
+
+    __slots__ = ("find",)
+
+    def __init__(self, needles: Sequence[str]) -> None:
+        import daachorse
+
+        self.find: Callable[[str], list[Found]] = daachorse.CharwiseDoubleArrayAhoCorasick(
+            list(needles)
+        ).find_overlapping
+
+
+class AhoCorasick:
     """ahocorasick_rs: wheels everywhere; a DFA for small sets, where its memory does not matter."""
 
     __slots__ = ("_automaton",)
@@ -40,5 +57,5 @@ class _AhoCorasick:
         self._automaton = library.AhoCorasick(needles, store_patterns=False, implementation=kind)
 
     def find(self, text: str, /) -> list[Found]:
-        found: list[Found] = self._automaton.find_matches_as_indexes(text, overlapping=True)
-        return found
+        """Every occurrence of every needle."""
+        return [(start, end, needle) for needle, start, end in self._automaton.find_matches_as_indexes(text, True)]

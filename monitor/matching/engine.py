@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -14,36 +14,39 @@ from monitor.matching.book import Rule, RuleBook, Term, Theme, Where
 from monitor.matching.evaluate import Leaf, Part, Place
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document, Evidence, Mode, RuleMatch, ThemeMatch
-from monitor.matching.scan import Scan, Scanner, TermSet
-from monitor.matching.scripts import CJK, class_of
-from monitor.matching.terms import Form, TermFault, form_of, name
+from monitor.matching.scan import Scan, Scanner
 
 MAX_EVIDENCE: Final = 100
 """Of one rule in one document; five of each concept and literal are among them."""
 
 
 class CompiledRule(NamedTuple):
-    """A rule made ready. A document that meets it has a hit in one set of each member of `needs`."""
+    """A rule made ready. A document that meets it has a hit in one set of `anchor` and in every set of `certain`."""
 
     theme: Theme
     rule: Rule
     number: int
     condition: run.Node
     exception: run.Node | None
-    needs: tuple[frozenset[int], ...]
+    anchor: frozenset[int]
+    certain: tuple[int, ...]
 
 
 class Engine:
     """A compiled rule book. Immutable; any number of threads may match with it."""
 
-    def __init__(self, book: RuleBook, rules: tuple[CompiledRule, ...], scanner: Scanner, terms: int) -> None:
+    def __init__(self, book: RuleBook, rules: tuple[CompiledRule, ...], scanner: Scanner) -> None:
         self.book, self.rules, self.scanner = book, rules, scanner
-        self.term_count = terms
-        self._by_set: dict[int, list[CompiledRule]] = {}
+        self._by_needle: dict[int, list[CompiledRule]] = {}
         for rule in rules:
-            for number in rule.needs[0]:
-                self._by_set.setdefault(number, []).append(rule)
-        self._always = tuple(rule for number in scanner.always for rule in self._by_set.get(number, ()))
+            for needle in frozenset().union(*(scanner.needles_of[number] for number in rule.anchor)):
+                self._by_needle.setdefault(needle, []).append(rule)
+        self._always = tuple(rule for rule in rules if not rule.anchor.isdisjoint(scanner.always))
+
+    @property
+    def term_count(self) -> int:
+        """How many terms are looked for, literals in expressions included."""
+        return self.scanner.term_count
 
     @property
     def revision(self) -> str:
@@ -71,12 +74,18 @@ class Engine:
 
     def _candidates(self, scan: Scan) -> list[CompiledRule]:
         """Rules all of whose needs have a needle in the document."""
-        found: dict[int, CompiledRule] = {rule.number: rule for rule in self._always}
-        needles, by_set, always = scan.needles, self._by_set, self.scanner.always
-        for number in needles:
-            for rule in by_set.get(number, ()):
-                if rule.number not in found and _may_match(rule, needles, always):
-                    found[rule.number] = rule
+        found = {rule.number: rule for rule in self._always}
+        by_needle, stands, has, text = self._by_needle, self.scanner.stands, scan.has, scan.folded.text
+        for needle, places in scan.found.items():
+            if needle in by_needle and stands(needle, places, text):
+                for rule in by_needle[needle]:
+                    if rule.number in found:
+                        continue
+                    for number in rule.certain:
+                        if not has(number):
+                            break
+                    else:
+                        found[rule.number] = rule
         return list(found.values())
 
     def _meets(self, rule: CompiledRule, scan: Scan, strict: bool) -> bool:
@@ -85,10 +94,6 @@ class Engine:
             and where_failed(rule.rule.where, scan, strict) is None
             and not (rule.exception is not None and rule.exception.true(scan, None))
         )
-
-
-def _may_match(rule: CompiledRule, needles: Mapping[int, object], always: Mapping[int, object]) -> bool:
-    return all(any(number in needles or number in always for number in need) for need in rule.needs[1:])
 
 
 def _theme_match(rules: list[CompiledRule], scan: Scan) -> ThemeMatch:
@@ -114,7 +119,7 @@ def evidence(places: Iterable[Place], scan: Scan) -> tuple[Evidence, ...]:
     found = []
     for start, end, concept, term in distinct:
         number = scan.field_at(start)
-        field, offset = scan.parts[number][0], scan.starts[number]
+        field, offset = scan.fields[number], scan.starts[number]
         found.append(
             Evidence(
                 concept=concept, term=term, field="text" if field == ex.Field.BODY else field.value,
@@ -182,14 +187,13 @@ def compile_book(book: RuleBook) -> Engine:
     """The engine of a sound book. Themes that are off are left out. Takes about a second per 100,000 terms."""
     compiler = _Compiler(book)
     rules = tuple(compiler.rules())
-    scanner = Scanner(compiler.sets, fields=frozenset(compiler.fields))
-    return Engine(book, rules, scanner, sum(len(terms.terms) for terms in compiler.sets))
+    return Engine(book, rules, Scanner(compiler.sets, fields=frozenset(compiler.fields)))
 
 
 class _Compiler:
     def __init__(self, book: RuleBook) -> None:
         self._book = book
-        self.sets: list[TermSet] = []
+        self.sets: list[tuple[Term, ...]] = []
         self.fields: set[ex.Field] = set()
         self._set_of: dict[object, int] = {}
         self._parts_of: dict[str, tuple[Part, ...]] = {}
@@ -204,7 +208,9 @@ class _Compiler:
             for rule in theme.rules:
                 condition = self._node(rule.condition, theme)
                 exception = self._node(rule.exception, theme) if rule.exception is not None else None
-                yield CompiledRule(theme, rule, number, condition, exception, self._needs(condition))
+                anchor, *others = self._needs(condition)
+                certain = tuple(number for need in others if len(need) == 1 for number in need)
+                yield CompiledRule(theme, rule, number, condition, exception, anchor, certain)
                 number += 1
 
     # --- what is looked for
@@ -261,9 +267,8 @@ class _Compiler:
     def _set(self, key: object, terms: tuple[Term, ...]) -> int:
         if key not in self._set_of:
             self._set_of[key] = len(self.sets)
-            compiled = tuple((term.text, _form(term), term.only_in) for term in terms)
-            self.sets.append(TermSet(compiled))
-            self._costs.append(sum(_frequency(form) for _, form, _ in compiled))
+            self.sets.append(terms)
+            self._costs.append(sum(map(_frequency, terms)))
         return self._set_of[key]
 
     # --- which rules to look at
@@ -296,14 +301,10 @@ class _Compiler:
                 return [frozenset().union(*(min(needs, key=self._cost) for needs in each))]
 
 
-def _form(term: Term) -> Form:
-    form = name(term.text) if term.name else form_of(term.text)
-    assert not isinstance(form, TermFault), "the loader lets no faulty term into a book"
-    return form
-
-
-def _frequency(form: Form) -> float:
+def _frequency(term: Term) -> float:
     """A guess how often a term is met: the shorter the oftener; a Han character says as much as three letters."""
-    if not form.needles:
+    text = term.text
+    if text.startswith("/"):
         return 1.0
-    return sum(math.exp(-0.6 * sum(3 if class_of(char) == CJK else 1 for char in needle)) for needle in form.needles)
+    letters = len(text.strip("*=")) * (3 if text[0] >= "\u2e80" else 1)
+    return math.exp(-0.6 * letters)

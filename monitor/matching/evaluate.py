@@ -7,9 +7,9 @@ operand, for counts those counted, for `and` and `or` those of the operands that
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from monitor.matching.expression import Field, Unit
 from monitor.matching.scan import Hit, Scan
@@ -237,13 +237,13 @@ class Near:
 
     def _together(self, scan: Scan, these: list[Place], those: list[Place]) -> Iterator[Place]:
         """Of `these`, the hits with one of `those` in the same sentence or paragraph that does not overlap."""
-        starts = scan.sentences if self.unit == Unit.SENTENCE else scan.paragraphs
-        mates: dict[int | None, list[Place]] = {}
-        for place in those:
-            mates.setdefault(_unit_of(place.hit, starts), []).append(place)
+        mates: dict[Hashable, list[Place]] = {}
+        unit_of = scan.sentence_of if self.unit == Unit.SENTENCE else scan.paragraph_of
+        for place in _in_shared_paragraphs(scan, those, these):
+            mates.setdefault(unit_of(place.hit), []).append(place)
         mates.pop(None, None)
-        for place in these:
-            near = mates.get(_unit_of(place.hit, starts), ())
+        for place in _in_shared_paragraphs(scan, these, those):
+            near = mates.get(unit_of(place.hit), ())
             if any(not place.hit.overlaps(mate.hit) for mate in near):
                 yield place
 
@@ -253,8 +253,8 @@ class Near:
         if self.unit == Unit.WORDS:
             yield from self._chains(scan, [_Row(groups) for groups in lists], (), None)
             return
-        starts = scan.sentences if self.unit == Unit.SENTENCE else scan.paragraphs
-        by_unit = [_by_unit(groups, starts) for groups in lists]
+        unit_of = scan.sentence_of if self.unit == Unit.SENTENCE else scan.paragraph_of
+        by_unit = [_by_unit(groups, unit_of) for groups in lists]
         for unit in sorted(set(by_unit[0]).intersection(*by_unit[1:])):
             yield from _rows([groups[unit] for groups in by_unit], ())
 
@@ -353,17 +353,17 @@ def _words_apart(scan: Scan, one: Hit, other: Hit, distance: int) -> bool:
     return scan.between(first, second) < distance
 
 
-def _unit_of(hit: Hit, starts: list[int]) -> int | None:
-    """The sentence or paragraph that holds the whole of a hit."""
-    unit = bisect_right(starts, hit.start)
-    return unit if unit == len(starts) or hit.end <= starts[unit] else None
+def _in_shared_paragraphs(scan: Scan, these: list[Place], those: list[Place]) -> list[Place]:
+    """Of `these`, the hits in paragraphs that hold one of `those` too; only such paragraphs need be read."""
+    shared = {scan.paragraph_of(place.hit) for place in those} - {None}
+    return [place for place in these if scan.paragraph_of(place.hit) in shared]
 
 
-def _by_unit(groups: list[Group], starts: list[int]) -> dict[int, list[Group]]:
+def _by_unit(groups: list[Group], unit_of: Callable[[Hit], Hashable]) -> dict[Any, list[Group]]:
     """Groups by the sentence or paragraph that holds all their hits; a group that crosses one is in none."""
-    found: dict[int, list[Group]] = {}
+    found: dict[Any, list[Group]] = {}
     for group in groups:
-        units = {_unit_of(place.hit, starts) for place in group}
+        units = {unit_of(place.hit) for place in group}
         unit = units.pop()
         if not units and unit is not None:
             found.setdefault(unit, []).append(group)

@@ -214,27 +214,34 @@ def fold_text(text: str) -> Folded:
         if special.size:
             return _fold_special(text, codes, special.tolist())
     gaps = codes == ord(GAP)
-    double = np.flatnonzero(gaps[1:] & gaps[:-1]).tolist()
-    if not double:
-        return Folded(_string(codes))
-    left_out = _within_short_runs(double)
-    return Folded(_string(np.delete(codes, left_out)), _removed(left_out))
+    double = (gaps[1:] & gaps[:-1]).nonzero()[0].tolist()
+    return _without(_string(codes), double) if double else Folded(_string(codes))
+
+
+def _without(text: str, double: list[int]) -> Folded:
+    """The text with runs of two or three gaps made one; `double`: offsets of the gaps that a gap follows."""
+    pieces: list[str] = []
+    removed: list[int] = []
+    done, count, waiting = 0, 0, len(double)
+    index = 0
+    while index < waiting:
+        first = double[index]
+        length = 1
+        while index + length < waiting and double[index + length] == first + length:
+            length += 1
+        index += length
+        if length <= 2:  # gaps that are followed: one less than gaps
+            pieces.append(text[done : first + 1])
+            done = first + 1 + length
+            for _ in range(length):
+                removed.append(first + 1 - count)
+            count += length
+    pieces.append(text[done:])
+    return Folded("".join(pieces), removed)
 
 
 def _string(codes: Codes) -> str:
     return codes.tobytes().decode("utf-16-le", "surrogatepass")
-
-
-def _within_short_runs(double: list[int]) -> list[int]:
-    """Of the offsets of gaps that are followed by a gap: those of the followers to leave out, runs up to three."""
-    removed: list[int] = []
-    first = 0
-    for index, at in enumerate(double):
-        if index + 1 == len(double) or double[index + 1] != at + 1:
-            if index - first < 2:
-                removed.extend(gap + 1 for gap in double[first : index + 1])
-            first = index + 1
-    return removed
 
 
 def _fold_wide(text: str) -> Folded:
@@ -255,24 +262,15 @@ def _fold_special(text: str, codes: Codes, special: list[int]) -> Folded:
     for at in special:
         if at < done:
             continue
-        run = at + 1 if plain[at] in _LETTERS else at
-        stop = run
-        while stop < len(plain) and plain[stop] in _FOLLOWERS:
-            stop += 1
-        if _MARK_SIGN in plain[run:stop]:
-            first = at if run > at else max(done, at - 1)
-        elif run > at:
-            first, stop = at, run
-        else:
-            first = at
+        first, shown, stop = _cluster(plain, at, done)
         if first > done:
             segments.add(length, done)
             pieces.append(plain[done:first])
             length += first - done
-        if first < at or plain[at] != _HIDE_SIGN or _MARK_SIGN in plain[run:stop]:
+        if shown > first:
             folded = _fold_cluster(text[first:stop])
             if folded:
-                segments.add(length, first, first + len(plain[first:stop].rstrip(_HIDE_SIGN)))
+                segments.add(length, first, shown)
                 pieces.append(folded)
                 length += len(folded)
         done = stop
@@ -281,10 +279,23 @@ def _fold_special(text: str, codes: Codes, special: list[int]) -> Folded:
     return _collapse("".join(pieces), segments)
 
 
+def _cluster(plain: str, at: int, done: int) -> tuple[int, int, int]:
+    """What folds together with the special character at `at`: its start, the end of what is seen of it, its end."""
+    letter = plain[at] in _LETTERS
+    stop = run = at + 1 if letter else at
+    while plain[stop : stop + 1] in _FOLLOWERS:
+        stop += 1
+    if stop == run:
+        return at, stop, stop
+    seen = run + len(plain[run:stop].rstrip(_HIDE_SIGN))
+    if seen > run:  # a mark among them
+        return at if letter else max(done, at - 1), seen, stop
+    return at, run, stop  # signs that are hidden, behind a letter or not
+
+
 _HIDE_SIGN: Final = chr(_HIDE)
-_MARK_SIGN: Final = chr(_MARK)
-_LETTERS: Final = (chr(_EXPAND), chr(_FAR))
-_FOLLOWERS: Final = (_HIDE_SIGN, _MARK_SIGN)
+_LETTERS: Final = frozenset((chr(_EXPAND), chr(_FAR)))
+_FOLLOWERS: Final = frozenset((_HIDE_SIGN, chr(_MARK)))
 _GAPS: Final = re.compile(GAP + "{2,}")
 _fold_cluster: Final = lru_cache(maxsize=4096)(_fold_together)
 

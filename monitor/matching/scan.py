@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from monitor.matching import automaton
+from monitor.matching.automaton import Found
+from monitor.matching.book import Term
 from monitor.matching.expression import Field
 from monitor.matching.fold import FIELD_END, Folded, Visible, fold_text
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document
 from monitor.matching.regexes import spans
-from monitor.matching.scripts import ARABIC, HANGUL, HEBREW, JOINED, NEUTRAL, class_of, joins_after, joins_before
+from monitor.matching.scripts import (
+    ARABIC,
+    CLASSES,
+    HANGUL,
+    HEBREW,
+    JOINED,
+    NEUTRAL,
+    class_of,
+    joins_after,
+    joins_before,
+)  # fmt: skip
 from monitor.matching.sentences import paragraph_starts, sentence_starts
 from monitor.matching.terms import (
     Exact,
     Form,
     Plain,
     Regex,
+    TermFault,
     exact_span,
+    form_of,
+    name,
     pattern_span,
     plain_span,
-)
+)  # fmt: skip
 from monitor.matching.words import Words
 
 MAX_HITS: Final = 5_000
@@ -51,92 +69,113 @@ class Use(NamedTuple):
 
     set: int
     order: int
-    term: str
+    term: Term
     form: Form
-    only_in: tuple[str, ...]
 
 
-class TermSet(NamedTuple):
-    """What is compiled of one concept's own terms, or of one literal: (term as written, form, languages)."""
+class Scanner:
+    """Finds the terms of many sets in one pass. Immutable once built; any thread may use it.
 
-    terms: tuple[tuple[str, Form, tuple[str, ...]], ...]
+    A set is the terms of one concept, or one literal; sets and needles are known by their numbers.
+    """
 
+    def __init__(self, sets: Sequence[tuple[Term, ...]], *, fields: frozenset[Field]) -> None:
+        self._terms = tuple(sets)
+        self._more_fields = tuple(field for field in (Field.URL, Field.AUTHOR) if field in fields)
+        self.always: dict[int, list[int]] = {}
+        """Set number -> its terms that are looked for in every text, having no needle."""
+        uses: dict[str, list[tuple[int, int]]] = {}
+        edges: dict[str, Edges] = {}
+        kept: dict[Edges, Edges] = {}
+        for number, terms in enumerate(sets):
+            for order, term in enumerate(terms):
+                form = form_of_term(term)
+                if not form.needles:
+                    self.always.setdefault(number, []).append(order)
+                for needle in form.needles:
+                    before, after = _left_table(needle, form), _right_table(needle, form)
+                    if needle in uses:
+                        uses[needle].append((number, order))
+                        if (known := edges[needle]) != (before, after):
+                            before, after = (
+                                _ANY if _ANY in pair else pair[0] for pair in zip(known, (before, after), strict=True)
+                            )
+                    else:
+                        uses[needle] = [(number, order)]
+                    edges[needle] = kept.setdefault((before, after), (before, after))
+        self._find = automaton.build(tuple(uses)).find
+        self._uses = tuple(uses.values())
+        self._edges = tuple(edges.values())
+        self._met: dict[tuple[int, int], list[Use]] = {}  # what was met before is not read again
+        needles_of: list[set[int]] = [set() for _ in sets]
+        for at, users in enumerate(self._uses):
+            for number, _ in users:
+                needles_of[number].add(at)
+        self.needles_of = tuple(map(frozenset, needles_of))
+        """The needles of each set."""
+
+    @property
+    def term_count(self) -> int:
+        return sum(map(len, self._terms))
+
+    def scan(self, document: Document) -> Scan:
+        """One pass over a document."""
+        texts = [document.title, document.text]
+        for field in self._more_fields:
+            texts.append((document.url if field == Field.URL else document.author) or "")
+        given = FIELD_END.join(texts) + FIELD_END
+        folded = fold_text(given)
+        found: defaultdict[int, list[Found]] = defaultdict(list)
+        for hit in self._find(folded.text):
+            found[hit[2]].append(hit)
+        return Scan(self, document, (Field.TITLE, Field.BODY, *self._more_fields), texts, given, folded, found)
+
+    def stands(self, needle: int, places: list[Found], text: str) -> bool:
+        """Whether one of a needle's places is not plainly inside a longer word; most of those in longer words fall."""
+        before, after = self._edges[needle]
+        classes = CLASSES
+        for start, end, _ in places:
+            if before[classes[text[start - 1]]] != JOINED and after[classes[text[end]]] != JOINED:
+                return True
+        return False
+
+    def uses(self, needle: int, number: int) -> list[Use]:
+        """The terms of a set that a needle is part of."""
+        known = self._met.get((needle, number))
+        if known is None:
+            known = [self.use(number, order) for used, order in self._uses[needle] if used == number]
+            self._met[needle, number] = known
+        return known
+
+    def use(self, number: int, order: int) -> Use:
+        """One term of a set, ready to be looked for."""
+        term = self._terms[number][order]
+        return Use(number, order, term, form_of_term(term))
+
+
+Edges: TypeAlias = "tuple[bytes, bytes]"
+"""By class of the character before and after a needle: JOINED where no term of the needle can begin or end there."""
 
 _ANY: Final = bytes(256)
 
 
-class Scanner:
-    """Finds the terms of many sets in one pass. Immutable once built; any thread may use it."""
-
-    def __init__(self, sets: Sequence[TermSet], *, fields: frozenset[Field]) -> None:
-        uses: dict[str, list[Use]] = {}
-        self.always: dict[int, list[Use]] = {}
-        for number, terms in enumerate(sets):
-            for order, (term, form, only_in) in enumerate(terms.terms):
-                use = Use(number, order, term, form, only_in)
-                if not form.needles:
-                    self.always.setdefault(number, []).append(use)
-                for needle in form.needles:
-                    uses.setdefault(needle, []).append(use)
-        self._fields = fields
-        self._automaton = automaton.build(tuple(uses))
-        self._uses = tuple(tuple(found) for found in uses.values())
-        self._before = [_left_table(needle, found) for needle, found in uses.items()]
-        self._after = [_right_table(needle, found) for needle, found in uses.items()]
-
-    def scan(self, document: Document) -> Scan:
-        """One pass over a document."""
-        parts = [(Field.TITLE, document.title), (Field.BODY, document.text)]
-        if Field.URL in self._fields:
-            parts.append((Field.URL, document.url or ""))
-        if Field.AUTHOR in self._fields:
-            parts.append((Field.AUTHOR, document.author or ""))
-        given = FIELD_END.join(text for _, text in parts) + FIELD_END
-        folded = fold_text(given)
-        text = folded.text
-        before, after = self._before, self._after
-        found: dict[int, list[tuple[int, int]]] = {}
-        for needle, start, end in self._automaton.find(text):
-            # most places inside longer words fall here; what is left is judged in full when a rule asks
-            if before[needle][class_of(text[start - 1])] == JOINED or after[needle][class_of(text[end])] == JOINED:
-                continue
-            if needle in found:
-                found[needle].append((start, end))
-            else:
-                found[needle] = [(start, end)]
-        needles: dict[int, list[int]] = {}
-        uses = self._uses
-        for needle in found:
-            for use in uses[needle]:
-                if use.set in needles:
-                    needles[use.set].append(needle)
-                else:
-                    needles[use.set] = [needle]
-        return Scan(self, document, parts, given, folded, found, needles)
-
-    def uses_of(self, needle: int) -> tuple[Use, ...]:
-        return self._uses[needle]
-
-
-def _left_table(needle: str, uses: Iterable[Use]) -> bytes:
-    """By class of the character before the needle: JOINED where no term of the needle can begin there."""
+def _left_table(needle: str, form: Form) -> bytes:
     first = class_of(needle[0])
-    attached = first in (ARABIC, HEBREW)
-    if attached or any(
-        not isinstance(use.form, Plain | Exact) or getattr(use.form, "grows_left", False) for use in uses
-    ):
-        return _ANY
-    return joins_before(first)
+    free = not isinstance(form, Plain | Exact) or (isinstance(form, Plain) and form.grows_left)
+    return _ANY if free or first in (ARABIC, HEBREW) else joins_before(first)  # there, short words are attached
 
 
-def _right_table(needle: str, uses: Iterable[Use]) -> bytes:
+def _right_table(needle: str, form: Form) -> bytes:
     last = class_of(needle[-1])
-    attached = last in (HANGUL, NEUTRAL)
-    if attached or any(
-        not isinstance(use.form, Plain | Exact) or getattr(use.form, "grows_right", False) for use in uses
-    ):
-        return _ANY
-    return joins_after(last)
+    free = not isinstance(form, Plain | Exact) or (isinstance(form, Plain) and form.grows_right)
+    return _ANY if free or last in (HANGUL, NEUTRAL) else joins_after(last)  # endings, to digits too
+
+
+def form_of_term(term: Term) -> Form:
+    """What a sound term looks for."""
+    form = name(term.text) if term.name else form_of(term.text)
+    assert not isinstance(form, TermFault), "the loader lets no faulty term into a book"
+    return form
 
 
 class Scan:
@@ -146,28 +185,26 @@ class Scan:
         self,
         scanner: Scanner,
         document: Document,
-        parts: list[tuple[Field, str]],
+        fields: tuple[Field, ...],
+        texts: list[str],
         given: str,
         folded: Folded,
-        found: dict[int, list[tuple[int, int]]],
-        needles: dict[int, list[int]],
+        found: dict[int, list[Found]],
     ) -> None:
-        self._scanner, self._found = scanner, found
-        self.document, self.given, self.folded = document, given, folded
-        self.needles = needles
-        """Set number -> needles found of it; a set that is not in here has no hit, unless it is always looked for."""
-        self.parts = parts
-        self.starts: list[int] = []
-        at = 0
-        for _, text in parts:
-            self.starts.append(at)
-            at += len(text) + 1
+        self._scanner, self.found = scanner, found
+        """`found`: needle number -> its places in the folded text, those inside longer words too."""
+        self.document, self.fields, self._texts = document, fields, texts
+        self.given, self.folded = given, folded
         self.memo: dict[Any, Any] = {}
         """For what is asked of this document more than once."""
         self._hits: dict[int, list[Hit]] = {}
-        self._sentences: list[int] | None = None
-        self._paragraphs: list[int] | None = None
-        self._words: Words | None = None
+        self._present: dict[int, bool] = {}
+        self._sentences: dict[int, list[int]] = {}
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each text (title, body, …) begins in the text as given."""
+        return list(accumulate((len(text) + 1 for text in self._texts[:-1]), initial=0))
 
     # --- where
 
@@ -179,45 +216,54 @@ class Scan:
         """Offsets of a field in the text as given; LEAD runs on into the first paragraph of the body."""
         if field == Field.LEAD:
             body = self.starts[1]
-            following = next(
-                (start for start in self.paragraphs if start > body), self.starts[1] + len(self.parts[1][1])
-            )
+            following = next((start for start in self.paragraphs if start > body), self.words_end)
             return 0, following
-        for number, (name, text) in enumerate(self.parts):
-            if name == field:
-                return self.starts[number], self.starts[number] + len(text)
-        return 0, 0
+        if field not in self.fields:
+            return 0, 0
+        number = self.fields.index(field)
+        return self.starts[number], self.starts[number] + len(self._texts[number])
 
     @property
     def words_end(self) -> int:
         """Where title and body end: what is looked at without a field."""
-        return self.starts[1] + len(self.parts[1][1])
+        return len(self._texts[0]) + 1 + len(self._texts[1])
 
-    @property
-    def sentences(self) -> list[int]:
-        if self._sentences is None:
-            self._sentences = self._each_part(sentence_starts)
-        return self._sentences
-
-    @property
+    @cached_property
     def paragraphs(self) -> list[int]:
-        if self._paragraphs is None:
-            title, body = self.starts[:2]  # a title, an address, a list of authors are one paragraph each
-            within = [body + at for at in paragraph_starts(self.parts[1][1])]
-            self._paragraphs = [title, *within, *self.starts[2:]]
-        return self._paragraphs
+        """Where paragraphs begin; a title, an address, a list of authors are one each."""
+        body = self.starts[1]
+        return [0, *(body + at for at in paragraph_starts(self._texts[1])), *self.starts[2:]]
 
-    def _each_part(self, split: Callable[[str], list[int]]) -> list[int]:
-        found: list[int] = []
-        for start, (_, text) in zip(self.starts, self.parts, strict=True):
-            found.extend(start + at for at in split(text))
+    def paragraph_of(self, hit: Hit) -> int | None:
+        """The number of the paragraph that holds the whole of a hit; None where it runs over into the next."""
+        number = bisect_right(self.paragraphs, hit.start) - 1
+        return number if hit.end <= self._paragraph_end(number) else None
+
+    def sentence_of(self, hit: Hit) -> tuple[int, int] | None:
+        """The paragraph and the number in it of the sentence that holds the whole of a hit."""
+        paragraph = self.paragraph_of(hit)
+        if paragraph is None:
+            return None
+        starts = self._sentences_of(paragraph)
+        number = bisect_right(starts, hit.start)
+        return None if number < len(starts) and starts[number] < hit.end else (paragraph, number)
+
+    def _paragraph_end(self, number: int) -> int:
+        return self.paragraphs[number + 1] if number + 1 < len(self.paragraphs) else len(self.given)
+
+    def _sentences_of(self, paragraph: int) -> list[int]:
+        """Where the sentences of a paragraph begin; most paragraphs are never asked for."""
+        found = self._sentences.get(paragraph)
+        if found is None:
+            first = self.paragraphs[paragraph]
+            text = self.given[first : self._paragraph_end(paragraph)].rstrip(FIELD_END)
+            found = self._sentences[paragraph] = [first + at for at in sentence_starts(text)]
         return found
 
-    @property
+    @cached_property
     def words(self) -> Words:
-        if self._words is None:
-            self._words = Words(self.folded.text)
-        return self._words
+        """The words of the folded text."""
+        return Words(self.folded.text)
 
     def between(self, left: Hit, right: Hit) -> int:
         """How many words lie between two hits, the first of which ends before the second begins."""
@@ -227,38 +273,42 @@ class Scan:
 
     def has(self, number: int) -> bool:
         """Whether a set may have hits."""
-        return number in self.needles or number in self._scanner.always
+        known = self._present.get(number)
+        if known is None:
+            scanner = self._scanner
+            known = not self.found.keys().isdisjoint(scanner.needles_of[number]) or number in scanner.always
+            self._present[number] = known
+        return known
 
     def hits(self, number: int) -> list[Hit]:
         """The hits of a set, in order of place."""
         found = self._hits.get(number)
         if found is None:
-            found = self._hits[number] = self._find(number)
+            found = self._hits[number] = self._look_for(number)
         return found
 
-    def _find(self, number: int) -> list[Hit]:
+    def _look_for(self, number: int) -> list[Hit]:
         hits: set[Hit] = set()
-        regexes: set[Use] = set()
-        for needle in set(self.needles.get(number, ())):
-            for use in self._scanner.uses_of(needle):
-                if use.set != number or not self._may(use):
-                    continue
+        regexes: dict[Use, list[int]] = {
+            self._scanner.use(number, order): [] for order in self._scanner.always.get(number, ())
+        }
+        for needle in self.found.keys() & self._scanner.needles_of[number]:
+            places = self.found[needle][:MAX_HITS]
+            for use in self._scanner.uses(needle, number):
                 if isinstance(use.form, Regex):
-                    regexes.add(use)
-                    continue
-                for start, end in self._found[needle][:MAX_HITS]:
-                    span = self._span(use.form, start, end)
-                    if span is not None:
-                        hits.add(self._hit(span, use))
-        for use in self._scanner.always.get(number, ()):
+                    regexes.setdefault(use, []).extend(self.folded.start(start) for start, _, _ in places)
+                elif self._may(use):
+                    for start, end, _ in places:
+                        span = self._span(use.form, start, end)
+                        if span is not None:
+                            hits.add(self._hit(span, use))
+        for use, offsets in regexes.items():
             if self._may(use):
-                regexes.add(use)
-        for use in regexes:
-            hits.update(self._regex_hits(use))
+                hits.update(self._regex_hits(use, offsets))
         return sorted(hits)
 
     def _may(self, use: Use) -> bool:
-        return not use.only_in or speaks(self.document.language, use.only_in)
+        return not use.term.only_in or speaks(self.document.language, use.term.only_in)
 
     def _span(self, form: Form, start: int, end: int) -> tuple[int, int] | None:
         if isinstance(form, Plain):
@@ -270,25 +320,17 @@ class Scan:
 
     def _hit(self, span: tuple[int, int], use: Use) -> Hit:
         left, right = span
-        return Hit(left, right, self.folded.start(left), self.folded.end(right), use.order, use.term)
+        return Hit(left, right, self.folded.start(left), self.folded.end(right), use.order, use.term.text)
 
-    def _regex_hits(self, use: Use) -> Iterable[Hit]:
+    def _regex_hits(self, use: Use, offsets: list[int]) -> Iterable[Hit]:
+        """Matches in the paragraphs that hold these offsets, at which a needle stands; none given: in all."""
         assert isinstance(use.form, Regex)
         starts = [*self.paragraphs, len(self.given)]
-        chosen = range(len(starts) - 1)
-        if use.form.needles:
-            offsets = [
-                self.folded.start(start)
-                for needle in self.needles.get(use.set, ())
-                if use in self._scanner.uses_of(needle)
-                for start, _ in self._found[needle]
-            ]
-            chosen_set = {bisect_right(starts, offset) - 1 for offset in offsets}
-            chosen = sorted(chosen_set)  # type: ignore[assignment]
-        for number in chosen:
+        chosen = {bisect_right(starts, offset) - 1 for offset in offsets} if offsets else range(len(starts) - 1)
+        for number in sorted(chosen):
             first, last = starts[number], starts[number + 1]
             visible = Visible(self.given[first:last].rstrip(FIELD_END))
             for left, right in spans(use.form, visible.text):
                 start, end = first + visible.start(left), first + visible.end(right)
                 at = self.folded.position(start)
-                yield Hit(at, self.folded.position(end - 1) + 1, start, end, use.order, use.term)
+                yield Hit(at, self.folded.position(end - 1) + 1, start, end, use.order, use.term.text)

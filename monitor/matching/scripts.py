@@ -71,40 +71,58 @@ def class_table() -> bytes:
     return bytes(table)
 
 
-def class_of(char: str) -> int:
-    """The class of any character."""
-    code = ord(char)
-    if code < 0x10000:
-        return class_table()[code]
-    if 0x20000 <= code <= 0x3FFFF:
-        return CJK
-    kind = unicodedata.category(char)
-    return RARE if kind[0] in "LM" else NEUTRAL if kind == "Nd" else OTHER
+class _Classes(dict[str, int]):
+    """The class of any character, kept from when it was first asked for."""
+
+    def __missing__(self, char: str) -> int:
+        code = ord(char)
+        if code < 0x10000:
+            found = class_table()[code]
+        elif 0x20000 <= code <= 0x3FFFF:
+            found = CJK
+        else:
+            kind = unicodedata.category(char)
+            found = RARE if kind[0] in "LM" else NEUTRAL if kind == "Nd" else OTHER
+        self[char] = found
+        return found
 
 
-def _joins(left: int, right: int) -> bool | None:
-    """Whether two neighbours stand in one word; None where the letters before a digit must be looked at."""
-    if left in (OTHER, CJK, SOUTH_EAST) or right in (OTHER, CJK, SOUTH_EAST):
-        return False
-    if left == NEUTRAL and right != NEUTRAL:
-        return None
-    return left == right or right == NEUTRAL
+CLASSES: Final = _Classes()
+class_of: Final = CLASSES.__getitem__
+"""The class of a character."""
 
 
 JOINED: Final = 1
 LOOK_BACK: Final = 2
+_UNJOINED: Final = (OTHER, CJK, SOUTH_EAST)
+
+
+def _row(left: int) -> bytes:
+    """By class of the right one of two neighbours: 0 (not in one word), JOINED, or LOOK_BACK at the letters before."""
+    row = bytearray(256)
+    if left == NEUTRAL:
+        row[:] = bytes((LOOK_BACK,)) * 256
+        row[NEUTRAL] = JOINED
+        for right in _UNJOINED:
+            row[right] = 0
+    elif left not in _UNJOINED:
+        row[left] = row[NEUTRAL] = JOINED
+    return bytes(row)
+
+
+_JOINED: Final = tuple(map(_row, range(256)))
 
 
 @cache
 def joins_before(right: int) -> bytes:
     """By class of the character to the left of a `right` one: 0 a word may begin here, JOINED, or LOOK_BACK."""
-    return bytes(LOOK_BACK if (found := _joins(left, right)) is None else int(found) for left in range(256))
+    return bytes(row[right] for row in _JOINED)
 
 
 @cache
 def joins_after(left: int) -> bytes:
     """By class of the character to the right of a `left` one: 0 a word may end here, JOINED, or LOOK_BACK."""
-    return bytes(LOOK_BACK if (found := _joins(left, right)) is None else int(found) for right in range(256))
+    return _JOINED[left]
 
 
 def joined(text: str, at: int) -> bool:
@@ -114,12 +132,15 @@ def joined(text: str, at: int) -> bool:
     """
     if at <= 0 or at >= len(text):
         return False
-    right = class_of(text[at])
-    found = _joins(class_of(text[at - 1]), right)
-    if found is not None:
-        return found
+    right = CLASSES[text[at]]
+    found = _JOINED[CLASSES[text[at - 1]]][right]
+    return found == JOINED or (found == LOOK_BACK and _joined_by_letters(text, at, right))
+
+
+def _joined_by_letters(text: str, at: int, right: int) -> bool:
+    """Whether the digits before `at` stand behind letters of the class that follows, or behind none."""
     back = at - 2
-    while back >= 0 and (left := class_of(text[back])) == NEUTRAL:
+    while back >= 0 and (left := CLASSES[text[back]]) == NEUTRAL:
         back -= 1
     return back < 0 or left in (OTHER, CJK, SOUTH_EAST) or left == right
 

@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 _LINE_END: Final = "(?:\r\n|[\n\x85\u2028]|\r(?!\n))"
+_ODD_LINE_ENDS: Final = "\r\x85\u2028\u2029"
+_PLAIN_PARAGRAPH: Final = re.compile(r"\n[^\S\n]*\n\s*")
 _PARAGRAPH: Final = re.compile(rf"{_LINE_END}[^\S\n\r\x85\u2028\u2029]*{_LINE_END}\s*|\u2029\s*")
 
 _CLOSERS: Final = "\"'”’»›)]}」』】〉》）"
@@ -34,7 +36,9 @@ _MONTHS: Final = frozenset(
 
 def paragraph_starts(text: str) -> list[int]:
     """Offsets at which paragraphs begin: the first character, and what follows an empty line."""
-    return [0, *(found.end() for found in _PARAGRAPH.finditer(text) if found.start() and found.end() < len(text))]
+    odd = any(sign in text for sign in _ODD_LINE_ENDS)
+    breaks = (_PARAGRAPH if odd else _PLAIN_PARAGRAPH).finditer(text)
+    return [0, *(found.end() for found in breaks if found.start() and found.end() < len(text))]
 
 
 def sentence_starts(text: str) -> list[int]:

@@ -215,11 +215,11 @@ def plain_span(form: Plain, text: str, start: int, end: int) -> tuple[int, int] 
     """The hit round a needle found at start…end."""
     if form.grows_left:
         start = word_start(text, start)
-    elif not begins(text, start):
+    elif joined(text, start) and not begins(text, start):
         return None
     if form.grows_right:
         end = word_end(text, end)
-    elif not ends(text, end):
+    elif joined(text, end) and not ends(text, end):
         return None
     return start, end
 
