@@ -125,6 +125,11 @@ class Monitor:
         async with self._reloading:
             await self._take(await asyncio.to_thread(self.books.reload))
 
+    async def reload_if_stale(self) -> None:
+        """Look at all files again where one was changed since the last look."""
+        if await asyncio.to_thread(self.books.stale):
+            await self.reload()
+
     async def _take(self, reloaded: Reloaded) -> None:
         if reloaded.engine is not None:
             self._detector.prepare(reloaded.revision, reloaded.engine)

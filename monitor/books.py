@@ -29,6 +29,10 @@ SEED_FOLDER = Source(id="seed-documents", kind=Kind.FOLDER, location="documents/
 """What is watched where there is no `sources.yaml`."""
 
 
+Stamp = tuple[str, int, int]
+"""A file's path, its time of change in nanoseconds, its size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reloaded:
     """What a look at the files led to. `faults` are those found now; `adopted` says in words what is newly in force.
@@ -51,6 +55,7 @@ class Books:
     rules: RuleBook | None = None
     receivers: ReceiverBook = DEFAULT_RECEIVERS
     sources: tuple[Source, ...] = (SEED_FOLDER,)
+    _looked_at: tuple[Stamp, ...] = ()
 
     def start(self) -> Reloaded:
         """The first look. Where files are faulty, what the log last adopted is in force.
@@ -67,8 +72,15 @@ class Books:
             raise ConfigurationError("the rules are faulty and the log holds none to go on with", reloaded.faults)
         return reloaded
 
+    def stale(self) -> bool:
+        """Whether a file was changed since the last look. A watcher tells sooner, but not of what came before it
+        watched, nor on every kind of disk.
+        """
+        return self._looked_at != _stamps(self.settings.home)
+
     def reload(self) -> Reloaded:
         """Look at the files again; adopt them, or refuse them and keep what is in force."""
+        self._looked_at = _stamps(self.settings.home)
         rules = self._reload_rules()
         configuration = self._reload_configuration()
         return Reloaded(
@@ -185,6 +197,17 @@ def _read_texts(home: Path) -> tuple[dict[str, str], list[Fault]]:
         except (OSError, UnicodeDecodeError) as error:
             faults.append(Fault(name, 0, 0, f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"))
     return texts, faults
+
+
+def _stamps(home: Path) -> tuple[Stamp, ...]:
+    stamps: list[Stamp] = []
+    for path in (*sorted((home / "rules").rglob("*")), home / SOURCES_FILE):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        stamps.append((str(path), found.st_mtime_ns, found.st_size))
+    return tuple(stamps)
 
 
 def _take(in_force: dict[str, str], on_disk: Mapping[str, str], name: str) -> None:

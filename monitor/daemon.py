@@ -85,6 +85,7 @@ class Daemon:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             await self._guarded("clock", self._monitor.check_clock)()
+            await self._guarded("reload", self._monitor.reload_if_stale)()
             now = wall_clock()
             for job in self._scheduler.get_jobs():
                 if job.next_run_time is not None and job.next_run_time > now + 2 * Tick.STEP:
