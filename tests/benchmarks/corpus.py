@@ -195,7 +195,7 @@ def book_files(themes: int, *, names: int = 0, boolean: bool = False) -> dict[st
     """
     chance = random.Random(SEED + 2)
     known = lexicons()
-    shared = "".join(f"  s{at}: [{', '.join(_terms(12, 150, 4000, known, chance))}]\n" for at in range(SHARED))
+    shared = "".join(f"  s{at}: [{', '.join(_terms(12, 400, 8000, known, chance))}]\n" for at in range(SHARED))
     files = {"concepts/shared.yaml": f"concepts:\n{shared}"}
     files |= {f"themes/t{number}.yaml": _theme(number, known, chance, boolean) for number in range(themes)}
     if names:
@@ -217,10 +217,15 @@ def _names(count: int, known: dict[str, Lexicon]) -> list[str]:
 
 def _theme(number: int, known: dict[str, Lexicon], chance: random.Random, boolean: bool) -> str:
     size = 70 if number < 10 else 5
-    common = ", ".join(_terms(size, 600, 12_000, known, chance))
-    rare = ", ".join(_terms(size, 4000, 60_000, known, chance))
+    common = ", ".join(_terms(size, 1500, 20_000, known, chance))
+    rare = ", ".join(_terms(size, 5000, 60_000, known, chance))
     place = f"shared.s{chance.randrange(SHARED)}"
-    whens = ("{0} w/s common and rare", "{0} w/20 rare and common", "{0} and common and rare", "common w/p rare and {0}")
+    whens = (
+        "{0} w/s common and rare",
+        "{0} w/20 rare and common",
+        "{0} and common and rare",
+        "common w/p rare and {0}",
+    )
     when = (whens[2] if boolean else chance.choice(whens)).format(place)
     unless = f'    unless: title:("{chance.choice(known["en"].words[2500:6000])}")\n' if chance.random() < 0.3 else ""
     return (
