@@ -44,7 +44,8 @@ def test_readme_prints_the_two_commands_alone_in_their_blocks() -> None:
 
 def test_ci_runs_command_2_letter_for_letter() -> None:
     [command] = [block for block in _code_blocks(README) if block.endswith("/pytest")]
-    assert command in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert re.search(rf"^{re.escape(command)}\n}} \|\| exit$", script, re.MULTILINE), "and its failure ends the run"
 
 
 def test_ci_is_executable_and_sound() -> None:
