@@ -117,9 +117,9 @@ def folded(letter: str) -> str:
         parts = "".join(part for part in parts if not is_mark(part))
     if script == "CYRILLIC":
         kept = parts[0]
-        for mark in parts[1:]:
+        for at, mark in enumerate(parts[1:]):
             stress = mark in "\u0300\u0301" and parts[0] not in "гкГК"
-            yo = mark == "\u0308" and parts[0] in "еЕ"
+            yo = mark == "\u0308" and parts[0] in "еЕ" and at == 0
             if not stress and not yo:
                 kept += mark
         parts = kept
