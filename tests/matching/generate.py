@@ -72,7 +72,7 @@ def smaller(case: Case) -> Iterator[Case]:
     for document in case.documents[:1]:
         for field in ("title", "text"):
             words = getattr(document, field).split(" ")
-            for at in range(len(words)):
+            for at in range(len(words) if getattr(document, field) else 0):
                 less_text = " ".join(words[:at] + words[at + 1 :])
                 yield replace(case, documents=(msgspec.structs.replace(document, **{field: less_text}),))
 

@@ -193,9 +193,10 @@ def may_begin(signs: tuple[Sign, ...], at: int) -> bool:
     while not starts_word(signs, before):
         before -= 1
     attached = "".join(sign.letter for sign in signs[before:at])
-    if signs[at].script == "ARABIC":
+    script = script_of(signs[at].letter[0])  # of the letter itself: a digit behind ב is not a Hebrew word
+    if script == "ARABIC":
         return ARABIC_ATTACHED.fullmatch(attached) is not None
-    if signs[at].script == "HEBREW":
+    if script == "HEBREW":
         return HEBREW_ATTACHED.fullmatch(attached) is not None
     return False
 
