@@ -71,9 +71,11 @@ def smaller(case: Case) -> Iterator[Case]:
                 yield replace(case, book=replace(case.book, themes=(*others, replace(theme, concepts=concepts))))
     for document in case.documents[:1]:
         for field in ("title", "text"):
-            words = getattr(document, field).split(" ")
-            for at in range(len(words) if getattr(document, field) else 0):
-                less_text = " ".join(words[:at] + words[at + 1 :])
+            text = getattr(document, field)
+            words = text.split(" ")
+            fewer_words = (" ".join(words[:at] + words[at + 1 :]) for at in range(len(words)))
+            fewer_letters = (text[:at] + text[at + 1 :] for at in range(len(text)))
+            for less_text in (*fewer_words, *fewer_letters) if text else ():
                 yield replace(case, documents=(msgspec.structs.replace(document, **{field: less_text}),))
 
 
