@@ -35,7 +35,6 @@ from tests.matching.oracle_letters import (
     find_name,
     length,
     paragraphs,
-    read,
     sentences,
     word_count,
     words_between,
@@ -110,6 +109,13 @@ class AtLeast:
     number: int
     distinct: bool
     operand: Expression
+
+
+MOST_CHAINS = 5_000
+
+
+class TooManyChainsError(Exception):
+    """A question too great for an oracle that tries every combination; the program has a bound of its own."""
 
 
 Expression: TypeAlias = Name | Quote | Not | And | Or | Near | Only | AtLeast
@@ -375,6 +381,8 @@ class Judge:
                 for place in places
                 if all(apart(place, earlier) for earlier in chain) and self.near(near, chain[-1], place)
             ]
+            if len(chains) > MOST_CHAINS:
+                raise TooManyChainsError(f"{len(chains)} combinations of places")
         return chains
 
     def near(self, near: Near, one: Place, other: Place) -> bool:
@@ -387,9 +395,9 @@ class Judge:
             return any(holds(stretch, one) and holds(stretch, other) for stretch in stretches)
         if near.operator == "pre" and other.start < one.end:
             return False
-        signs = read(text_of(self.document, one.field))
+        text = text_of(self.document, one.field)
         pairs = [sorted((a, b), key=lambda hit: hit.start) for a in one.hits for b in other.hits]
-        return min(words_between(signs, first.end, second.start) for first, second in pairs) <= near.words - 1
+        return min(words_between(text, first.end, second.start) for first, second in pairs) <= near.words - 1
 
 
 def inside(hit: Hit, outer: Hit) -> bool:

@@ -206,8 +206,10 @@ def may_end(signs: tuple[Sign, ...], at: int) -> bool:
     return ends_word(signs, at) or signs[at].script in (*NO_BOUNDARY, "HANGUL")
 
 
-def words_between(signs: tuple[Sign, ...], start: int, end: int) -> int:
+@lru_cache(maxsize=65_536)
+def words_between(text: str, start: int, end: int) -> int:
     """How many words lie between two offsets."""
+    signs = read(text)
     count = 0
     stretch = [sign for sign in signs if start <= sign.start and sign.end <= end and sign.word >= 0]
     for word in {sign.word for sign in stretch}:
@@ -229,7 +231,7 @@ def length(text: str, start: int, end: int) -> int:
 
 
 def word_count(text: str) -> int:
-    return words_between(read(text), 0, len(text))
+    return words_between(text, 0, len(text))
 
 
 # ----------------------------------------------------------------------------------------------------------- terms
