@@ -104,7 +104,7 @@ def test_generated_cases_are_rich() -> None:
     """Every operator holds and fails often, and hits are in ten scripts: agreement over nothing would prove nothing."""
     seen: Counter[str] = Counter()
 
-    @settings(UNSHRUNK, max_examples=250)
+    @settings(UNSHRUNK, max_examples=600)
     @given(cases())
     def look(case: Case) -> None:
         for document in case.documents:
