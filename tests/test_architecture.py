@@ -18,7 +18,7 @@ LONG = {"monitor/core/views.py": 700}  # one fold after the other
 SELF_EVIDENT = 20  # lines; what is longer needs words
 
 FOREIGN = (
-    r"/work/|/root/|/home/\w+/(?!\$)|/Users/\w",  # somebody's machine
+    r"/(?:work|root)/|/home/\w+/(?!\$)|/Users/\w",  # somebody's machine
     r"pypi\.org|pythonhosted\.org|registry\.npmjs|deb\.debian\.org|proxy\.golang",  # a registry's host
     r"file:///(?!etc/passwd)\w",
     r"\b(TODO|FIXME|XXX|HACK)\b",
