@@ -80,9 +80,10 @@ class Books:
 
     def reload(self) -> Reloaded:
         """Look at the files again; adopt them, or refuse them and keep what is in force."""
-        self._looked_at = _stamps(self.settings.home)
+        looking_at = _stamps(self.settings.home)
         rules = self._reload_rules()
         configuration = self._reload_configuration()
+        self._looked_at = looking_at  # only now: where the store refused, `stale` asks for another look
         return Reloaded(
             adopted=rules.adopted + configuration.adopted,
             faults=rules.faults + configuration.faults,

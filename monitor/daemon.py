@@ -50,6 +50,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._running: set[asyncio.Task[Any]] = set()
         self._complaints: dict[str, str] = {}
+        # What was dropped into a folder while nobody watched is not told of by the watcher.
+        self._folders_changed = True
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
         )
@@ -63,8 +65,6 @@ class Daemon:
             self._scheduler.add_job(self._guarded(name, job), Tick(), id=name)
         server = await control.serve(self._monitor.settings.state, self._handle, token=new_token())
         watcher = asyncio.create_task(self._watch())
-        # What was dropped into a folder while nobody watched is not told of by the watcher.
-        self._soon("folders", self._monitor.ingest_folders)
         self._scheduler.start()
         time_keeper = asyncio.create_task(self._keep_time())
         self._say_ready()
@@ -95,6 +95,7 @@ class Daemon:
     def _jobs(self) -> tuple[tuple[str, Callable[[], Awaitable[object]]], ...]:
         monitor = self._monitor
         return (
+            ("folders", self._ingest_changed_folders),
             ("ingest", monitor.ingest_due),
             ("detect", monitor.detect),
             ("windows", monitor.close_windows),
@@ -148,7 +149,19 @@ class Daemon:
         async for changed in changes(settings.rules, settings.seeds):
             await self._guarded("reload", self._monitor.reload)()
             if any(path.is_relative_to(settings.seeds) for path in changed):
-                await self._guarded("folders", self._monitor.ingest_folders)()
+                self._folders_changed = True
+                await self._guarded("folders", self._ingest_changed_folders)()
+
+    async def _ingest_changed_folders(self) -> None:
+        """Look into the folders where they changed since the last look that succeeded."""
+        if not self._folders_changed:
+            return
+        self._folders_changed = False
+        try:
+            await self._monitor.ingest_folders()
+        except BaseException:
+            self._folders_changed = True
+            raise
 
     async def _handle(self, act: str, args: dict[str, Any], actor: str) -> dict[str, Any]:
         task = asyncio.current_task()

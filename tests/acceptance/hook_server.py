@@ -59,7 +59,11 @@ class HookServer:
         self._server.server_close()
 
     def _take(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        length = int(handler.headers.get("Content-Length", 0))
+        body = handler.rfile.read(length)
+        if len(body) < length:  # the sender was killed while it wrote
+            handler.close_connection = True
+            return
         headers = {name.lower(): value for name, value in handler.headers.items()}
         call_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "0")
         # signed again instead of `verify`, which also wants the sender's clock to agree with ours

@@ -87,10 +87,12 @@ def test_a_database_locked_by_another_process_is_tried_again_later(started: Work
 def test_a_running_daemon_outlives_a_lock_of_another_process(started: Workspace) -> None:
     with started.daemon() as daemon:
         daemon.ready()
+        _drop(started, "Second")
+        await_that(lambda: _flagged(started) == ["First", "Second"], within=45, what="the daemon is at work")
         with _held(_database(started)):
-            _drop(started, "Second")
+            _drop(started, "Third")
             daemon.await_said("another process", within=45)
-        await_that(lambda: _flagged(started) == ["First", "Second"], within=45, what="what came meanwhile is flagged")
+        await_that(lambda: _flagged(started)[2:] == ["Third"], within=45, what="what came meanwhile is flagged")
         daemon.stop()
     started.verify()
 
