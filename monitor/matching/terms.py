@@ -38,7 +38,6 @@ _SIGNS: Final = f"{GAP}{_HYPHEN}'*?"
 _PIECES: Final = re.compile(
     rf"(?P<gap>[{GAP}{_HYPHEN}]+)|(?P<apostrophe>'+)|(?P<star>\*+)|(?P<one>\?)|(?P<text>[^{_SIGNS}]+)"
 )
-_HAS_SIGN: Final = re.compile(f"[{_SIGNS}]").search
 _ARABIC_PREFIX: Final = re.compile("[وف]?[بكل]?(?:ال)?|[وف]?لل")
 _HEBREW_PREFIX: Final = re.compile("[והבכלמש]+")
 
@@ -102,9 +101,17 @@ def form_of(term: str) -> Form | TermFault:
 
         return regex(found[1], any_case=not found[2])
     folded = fold(term.translate(_DASHES))
-    if not _HAS_SIGN(folded) and folded.isalnum():
+    return _words(folded) or _signed(_pieces(folded), term)
+
+
+def _words(folded: str) -> Plain | None:
+    """Words of letters and digits, with or without a star at either end: most terms, so they are read the short way."""
+    if folded.isalnum():
         return Plain((folded,))
-    return _signed(_pieces(folded), term)
+    core = folded.strip("*")
+    if not core.replace(GAP, "").isalnum() or not core[0].isalpha() or core[-1] == GAP or GAP * 2 in core:
+        return None
+    return Plain((core,), folded[0] == "*", folded[-1] == "*")
 
 
 def _signed(pieces: tuple[Piece, ...], term: str) -> Form | TermFault:
@@ -129,9 +136,8 @@ def name(text: str) -> Form | TermFault:
     if len(core) < 5 and core.isalnum():
         return exact(core)
     folded = fold(core.translate(_DASHES))
-    if not _HAS_SIGN(folded) and folded.isalnum():
-        return Plain((folded,))
-    return _signed(_literal_signs(_pieces(folded)), text)
+    simple = None if "*" in folded else _words(folded)
+    return simple or _signed(_literal_signs(_pieces(folded)), text)
 
 
 def _literal_signs(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
