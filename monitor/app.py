@@ -264,16 +264,18 @@ async def opened(settings: Settings) -> AsyncIterator[Monitor]:
 
 
 def _parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
-    from monitor.receivers.email import parse_smtp_url
     from monitor.sources.addresses import parse_networks
 
     networks, wrong = parse_networks(settings.allow_networks)
     faults = [Fault("allow_networks", 0, 0, error) for error in wrong]
     smtp = None
-    try:
-        smtp = parse_smtp_url(settings.smtp_url) if settings.smtp_url else None
-    except ValueError as error:
-        faults.append(Fault("smtp_url", 0, 0, str(error)))
+    if settings.smtp_url:
+        from monitor.receivers.email import parse_smtp_url
+
+        try:
+            smtp = parse_smtp_url(settings.smtp_url)
+        except ValueError as error:
+            faults.append(Fault("smtp_url", 0, 0, str(error)))
     if faults:
         raise ConfigurationError("settings are at fault; nothing was started", tuple(faults))
     return networks, smtp

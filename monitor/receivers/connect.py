@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.core import routing
 from monitor.ports import Clock, Poster, Receiver
-from monitor.receivers.email import EmailReceiver, SmtpServer
-from monitor.receivers.outbox import OutboxReceiver
-from monitor.receivers.webhook import WebhookReceiver
+
+if TYPE_CHECKING:
+    from monitor.receivers.email import SmtpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,17 @@ class Connections:
 
     def connect(self, receiver: routing.Receiver) -> Receiver:
         """The adapter for one receiver; makes no connection yet."""
+        # An adapter and its libraries are imported when there is something to send by it: starting need not wait.
         match receiver.target:
             case routing.Outbox(path):
+                from monitor.receivers.outbox import OutboxReceiver
+
                 return OutboxReceiver(self.home / path, receiver.name, self.sender)
             case routing.Email():
+                from monitor.receivers.email import EmailReceiver
+
                 return EmailReceiver(self.smtp, self.sender)
             case routing.Webhook() as hook:
+                from monitor.receivers.webhook import WebhookReceiver
+
                 return WebhookReceiver(hook, self.secrets, self.poster, self.clock)
