@@ -59,14 +59,16 @@ class Engine:
         `strict`: a condition on sources, tags or domains fails where the document does not say; else it passes.
         """
         scan = self.scanner.scan(document)
-        met = [rule for rule in self._candidates(scan) if self._meets(rule, scan, strict)]
-        if not met:
-            return ()
-        met.sort(key=lambda rule: rule.number)
         by_theme: dict[str, list[CompiledRule]] = {}
-        for rule in met:
+        for rule in self.met(scan, strict=strict):
             by_theme.setdefault(rule.theme.id, []).append(rule)
         return tuple(_theme_match(rules, scan) for rules in by_theme.values())
+
+    def met(self, scan: Scan, *, strict: bool = True) -> list[CompiledRule]:
+        """The rules that a scanned document meets, in the order of the book."""
+        met = [rule for rule in self._candidates(scan) if self._meets(rule, scan, strict)]
+        met.sort(key=lambda rule: rule.number)
+        return met
 
     def scan(self, document: Document) -> Scan:
         """One pass over a document, for explaining."""
