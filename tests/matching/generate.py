@@ -235,19 +235,19 @@ def draw_condition(draw: DrawFn, leaves: Leaves, depth: int, field: bool = True)
     kind = draw(st.integers(0, 99))
     if depth == 0 or kind < 8:
         return draw(st.sampled_from(list(leaves)))
-    if kind < 28:
+    if kind < 25:
         return And(tuple(several(draw, lambda: draw_condition(draw, leaves, depth - 1, field))))
-    if kind < 38:
+    if kind < 34:
         return Or(tuple(several(draw, lambda: draw_condition(draw, leaves, depth - 1, field))))
-    if kind < 46:
+    if kind < 41:
         operand = draw_condition(draw, leaves, depth - 1, field)
         return operand if isinstance(operand, Not) else Not(operand)
-    if kind < 58 and field:
-        name = draw(st.sampled_from(("title", "lead", "body", "url", "author")))
+    if kind < 62 and field:
+        name = draw(st.sampled_from(("title", "title", "body", "body", "lead", "lead", "url", "author")))
         if name in ("url", "author"):
             return Only(name, Or(tuple(map(Name, NAMES))))
         return Only(name, draw_condition(draw, leaves, depth - 1, False))
-    if kind < 72:
+    if kind < 75:
         counted = draw_choice(draw, leaves)
         number = draw(st.integers(2, 3))
         different = frozenset().union(*(leaves[leaf] for leaf in leaves_of(counted)))
@@ -266,8 +266,8 @@ def draw_choice(draw: DrawFn, leaves: Leaves) -> Expression:
 
 
 def draw_near(draw: DrawFn, leaves: Leaves, depth: int) -> Near:
-    operator = draw(st.sampled_from(("w", "near", "pre", "s", "p", "w", "s")))
-    negated = operator != "pre" and chance(draw, 25)
+    operator = draw(st.sampled_from(("w", "near", "pre", "s", "p")))
+    negated = operator != "pre" and chance(draw, 35)
     operands = []
     for _ in range(draw(st.sampled_from((2, 2, 2, 3)))):
         nested = depth > 0 and chance(draw, 12)

@@ -104,7 +104,7 @@ def test_generated_cases_are_rich() -> None:
     """Every operator holds and fails often, and hits are in ten scripts: agreement over nothing would prove nothing."""
     seen: Counter[str] = Counter()
 
-    @settings(UNSHRUNK, max_examples=600)
+    @settings(UNSHRUNK, max_examples=600, derandomize=True, database=None)
     @given(cases())
     def look(case: Case) -> None:
         for document in case.documents:
@@ -124,11 +124,11 @@ def test_generated_cases_are_rich() -> None:
 
     look()
     kinds = ["and", "or", "not", "w", "near", "pre", "s", "p", "not w", "not s", "nested", "chain", "lead", "title"]
-    kinds += ["body", "atleast", "distinct", "unless"]
+    kinds += ["body", "url", "author", "atleast", "distinct", "unless"]
     wanted = [f"{kind} {truth}" for kind in kinds for truth in ("holds", "fails")]
     wanted += ["LATIN", "CYRILLIC", "GREEK", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "ARABIC", "HEBREW", "THAI"]
     wanted += ["DEVANAGARI", "title", "text", "url", "author", "match", "written otherwise"]
-    assert {kind: seen[kind] for kind in wanted if seen[kind] == 0} == {}
+    assert {kind: seen[kind] for kind in wanted if seen[kind] < 5} == {}
 
 
 def kinds_of(expression: Expression) -> set[str]:
