@@ -16,7 +16,7 @@ import msgspec
 from monitor.matching import evaluate as run
 from monitor.matching import expression as ex
 from monitor.matching.engine import CompiledRule, Engine, evidence, where_failed
-from monitor.matching.evaluate import Leaf, Place
+from monitor.matching.evaluate import Place
 from monitor.matching.model import Document, Evidence, Severity
 from monitor.matching.scan import Scan
 
@@ -192,29 +192,11 @@ def _holds_without(node: run.Node, scan: Scan, struck: Callable[[Place], bool]) 
     reduced = copy(scan)
     reduced.memo = {
         (leaf, field): [place for place in leaf.places(scan, field) if not struck(place)]
-        for leaf, field in _leaves(node, None)
+        for leaf, field in run.leaves(node)
     }
     return node.true(reduced, None)
 
 
 def _hits(node: run.Node, scan: Scan) -> Iterator[Place]:
-    for leaf, field in _leaves(node, None):
+    for leaf, field in run.leaves(node):
         yield from leaf.places(scan, field)
-
-
-def _leaves(node: run.Node, field: ex.Field | None) -> Iterator[tuple[Leaf, ex.Field | None]]:
-    """Every concept and literal of an expression, with the field that it is looked for in."""
-    match node:
-        case Leaf():
-            yield node, field
-        case run.Not() | run.Count():
-            yield from _leaves(node.operand, field)
-        case run.Within():
-            yield from _leaves(node.operand, node.field)
-        case run.And() | run.Or() | run.Near():
-            for operand in node.operands:
-                yield from _leaves(operand, field)
-        case run.NotNear():
-            yield from _leaves(node.first, field)
-            for near in node.nears:
-                yield from _leaves(near.operands[1], field)

@@ -318,6 +318,24 @@ class NotNear:
 Node: TypeAlias = Leaf | Not | And | Or | Within | Count | Near | NotNear
 
 
+def leaves(node: Node, field: Field | None = None) -> Iterator[tuple[Leaf, Field | None]]:
+    """Every concept and literal of an expression, with the field that it is looked for in."""
+    match node:
+        case Leaf():
+            yield node, field
+        case Not() | Count():
+            yield from leaves(node.operand, field)
+        case Within():
+            yield from leaves(node.operand, node.field)
+        case And() | Or() | Near():
+            for operand in node.operands:
+                yield from leaves(operand, field)
+        case NotNear():
+            yield from leaves(node.first, field)
+            for near in node.nears:
+                yield from leaves(near.operands[1], field)
+
+
 class _Row:
     """Groups of one operand in the order of their first hits."""
 

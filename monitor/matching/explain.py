@@ -149,6 +149,46 @@ def near_misses(engine: Engine, document: Document, theme: Theme, *, strict: boo
     return {rule.rule: rule.near_miss for found in explained for rule in found.rules if rule.near_miss is not None}
 
 
+class NearMiss(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that a document nearly meets. `failed`: the one thing; `evidence`: the places of all that held."""
+
+    theme: str
+    rule: str
+    failed: str
+    evidence: tuple[Evidence, ...]
+
+
+def look_for_near_misses(
+    engine: Engine, document: Document, theme: str | None = None, *, strict: bool = True
+) -> tuple[NearMiss, ...]:
+    """The near misses of all themes, or of one, that the document does not meet by another rule.
+
+    Only rules are looked at whose anchor the document holds: the concept named by `anchor:`, else the rarest one.
+    """
+    scan = engine.scan(document)
+    met = {rule.theme.id for rule in engine.met(scan, strict=strict)}
+    found: list[NearMiss] = []
+    for rule in engine.rules:
+        if theme not in (None, rule.theme.id) or rule.theme.id in met or not _anchored(rule, scan):
+            continue
+        explained = _rule(rule, scan, strict)
+        if explained.near_miss is not None:
+            places = rule.condition.places(scan, None)
+            found.append(
+                NearMiss(
+                    theme=rule.theme.id, rule=rule.rule.id, failed=explained.near_miss, evidence=evidence(places, scan)
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _anchored(rule: CompiledRule, scan: Scan) -> bool:
+    named = next((leaf for leaf, _ in run.leaves(rule.condition) if leaf.name and leaf.name == rule.rule.anchor), None)
+    if named is not None:
+        return named.true(scan, None)
+    return any(scan.has(number) and scan.hits(number) for number in rule.anchor)
+
+
 def summary(engine: Engine, document: Document, theme: Theme, rule: str | None = None) -> str:
     """Why no rule (or not this one) was met, in one line: the rule that came nearest and what it lacked."""
     rules = [

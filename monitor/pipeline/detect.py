@@ -186,8 +186,8 @@ def book_files(store: EventStore, position: int) -> dict[str, str]:
     return row.files if row else {}
 
 
-def document_of(event: ev.EntryObserved | ev.EntryRevised, row: views.EntryRow) -> Document:
-    """What rules look at, of one revision of an entry."""
+def document_of(event: ev.EntryObserved | ev.EntryRevised, entry: views.EntryRow | ev.EntryObserved) -> Document:
+    """What rules look at, of one revision of an entry; `entry` knows when it was first seen."""
     return Document(
         title=event.title,
         text=event.text,
@@ -195,7 +195,7 @@ def document_of(event: ev.EntryObserved | ev.EntryRevised, row: views.EntryRow) 
         author=event.author,
         language=event.language,
         published=event.published,
-        first_seen=row.first_seen,
+        first_seen=entry.first_seen,
         source=event.source_id,
         tags=event.tags,
     )
