@@ -14,7 +14,7 @@ from monitor.matching.book import Rule, RuleBook, Term, Theme, Where
 from monitor.matching.evaluate import Leaf, Part, Place
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document, Evidence, Mode, RuleMatch, ThemeMatch
-from monitor.matching.scan import Scan, Scanner
+from monitor.matching.scan import Needles, Scan, Scanner, collect
 
 MAX_EVIDENCE: Final = 100
 """Of one rule in one document; five of each concept and literal are among them."""
@@ -187,9 +187,15 @@ def _word_count(scan: Scan) -> int:
 
 def compile_book(book: RuleBook) -> Engine:
     """The engine of a sound book. Themes that are off are left out. Takes about a second per 100,000 terms."""
+    return compile_with_needles(book)[0]
+
+
+def compile_with_needles(book: RuleBook, needles: Needles | None = None) -> tuple[Engine, Needles]:
+    """As `compile_book`, in a fifth of the time where the needles that it once came to for this very book are kept."""
     compiler = _Compiler(book)
     rules = tuple(compiler.rules())
-    return Engine(book, rules, Scanner(compiler.sets, fields=frozenset(compiler.fields)))
+    needles = collect(compiler.sets) if needles is None else needles
+    return Engine(book, rules, Scanner(compiler.sets, needles, fields=frozenset(compiler.fields))), needles
 
 
 class _Compiler:

@@ -27,7 +27,7 @@ class Field(StrEnum):
     AUTHOR = "author"
 
 
-class Spot(msgspec.Struct, frozen=True, kw_only=True):
+class Spot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Where a node stands in the expression."""
 
     start: int

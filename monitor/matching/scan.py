@@ -9,6 +9,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from monitor.matching import automaton
 from monitor.matching.automaton import Found
 from monitor.matching.book import Term
@@ -73,44 +75,65 @@ class Use(NamedTuple):
     form: Form
 
 
+Edges: TypeAlias = tuple[bytes, bytes]
+"""By class of the character before and after a needle: JOINED where no term of the needle can begin or end there."""
+
+
+class Needles(msgspec.Struct, frozen=True):
+    """What the terms of many sets come to: plain data, the costly part of a scanner, which may be kept for next time.
+
+    Parallel to each other: `texts`, the strings to find; `uses`, the (set, order) of each term that a text is part of;
+    `edges`, which of `kinds` tells where that text cannot stand. `always`: set number -> its terms that are looked for
+    in every text, having no needle.
+    """
+
+    texts: tuple[str, ...]
+    uses: tuple[tuple[tuple[int, int], ...], ...]
+    edges: tuple[int, ...]
+    kinds: tuple[Edges, ...]
+    always: dict[int, list[int]]
+
+
+def collect(sets: Sequence[tuple[Term, ...]]) -> Needles:
+    """The needles of all terms of all sets, each once."""
+    always: dict[int, list[int]] = {}
+    uses: dict[str, list[tuple[int, int]]] = {}
+    edges: dict[str, Edges] = {}
+    kinds: dict[Edges, int] = {}
+    for number, terms in enumerate(sets):
+        for order, term in enumerate(terms):
+            form = form_of_term(term)
+            if not form.needles:
+                always.setdefault(number, []).append(order)
+            for needle in form.needles:
+                found = _left_table(needle, form), _right_table(needle, form)
+                known = edges.setdefault(needle, found)
+                if known != found:
+                    before, after = (_ANY if _ANY in pair else pair[0] for pair in zip(known, found, strict=True))
+                    edges[needle] = before, after
+                uses.setdefault(needle, []).append((number, order))
+    numbers = tuple(kinds.setdefault(found, len(kinds)) for found in edges.values())
+    return Needles(tuple(uses), tuple(map(tuple, uses.values())), numbers, tuple(kinds), always)
+
+
 class Scanner:
     """Finds the terms of many sets in one pass. Immutable once built; any thread may use it.
 
     A set is the terms of one concept, or one literal; sets and needles are known by their numbers.
     """
 
-    def __init__(self, sets: Sequence[tuple[Term, ...]], *, fields: frozenset[Field]) -> None:
+    def __init__(self, sets: Sequence[tuple[Term, ...]], needles: Needles, *, fields: frozenset[Field]) -> None:
         self._terms = tuple(sets)
         self._more_fields = tuple(field for field in (Field.URL, Field.AUTHOR) if field in fields)
-        self.always: dict[int, list[int]] = {}
-        """Set number -> its terms that are looked for in every text, having no needle."""
-        uses: dict[str, list[tuple[int, int]]] = {}
-        edges: dict[str, Edges] = {}
-        kept: dict[Edges, Edges] = {}
-        for number, terms in enumerate(sets):
-            for order, term in enumerate(terms):
-                form = form_of_term(term)
-                if not form.needles:
-                    self.always.setdefault(number, []).append(order)
-                for needle in form.needles:
-                    before, after = _left_table(needle, form), _right_table(needle, form)
-                    if needle in uses:
-                        uses[needle].append((number, order))
-                        if (known := edges[needle]) != (before, after):
-                            before, after = (
-                                _ANY if _ANY in pair else pair[0] for pair in zip(known, (before, after), strict=True)
-                            )
-                    else:
-                        uses[needle] = [(number, order)]
-                    edges[needle] = kept.setdefault((before, after), (before, after))
-        self._find = automaton.build(tuple(uses)).find
-        self._uses = tuple(uses.values())
-        self._edges = tuple(edges.values())
+        self.always = needles.always
+        self._find = automaton.build(needles.texts).find
+        self._uses = needles.uses
+        self._edges = tuple(map(needles.kinds.__getitem__, needles.edges))
         self._met: dict[tuple[int, int], list[Use]] = {}  # what was met before is not read again
-        needles_of: list[set[int]] = [set() for _ in sets]
-        for at, users in enumerate(self._uses):
+        needles_of: list[list[int]] = [[] for _ in sets]
+        for at, users in enumerate(needles.uses):
             for number, _ in users:
-                needles_of[number].add(at)
+                needles_of[number].append(at)
         self.needles_of = tuple(map(frozenset, needles_of))
         """The needles of each set."""
 
@@ -152,9 +175,6 @@ class Scanner:
         term = self._terms[number][order]
         return Use(number, order, term, form_of_term(term))
 
-
-Edges: TypeAlias = "tuple[bytes, bytes]"
-"""By class of the character before and after a needle: JOINED where no term of the needle can begin or end there."""
 
 _ANY: Final = bytes(256)
 
