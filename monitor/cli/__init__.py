@@ -54,10 +54,10 @@ for _name, _target, _help in _COMMANDS:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 fine, 1 findings, 2 usage, 69 unavailable, 75 try again, 78 configuration."""
-    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+    sys.exit(dispatch(list(sys.argv[1:] if argv is None else argv)))
 
 
-def run(argv: list[str]) -> int:
+def dispatch(argv: list[str]) -> int:
     """As `main`, but returns the exit code."""
     try:
         words = _take_home(argv)

@@ -243,7 +243,7 @@ class Workspace:
         os.environ.update(self.env)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = cli.run(["--home", str(self.home), *args])
+                code = cli.dispatch(["--home", str(self.home), *args])
         finally:
             os.environ.clear()
             os.environ.update(kept)

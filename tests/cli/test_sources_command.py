@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from monitor.cli import context, run
+from monitor.cli import context, dispatch
 
 FEEDS = Path("tests/data/feeds").resolve()
 
@@ -25,7 +25,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, Any]], str]:
-    code = run(["sources", "test", *words])
+    code = dispatch(["sources", "test", *words])
     out, err = capsys.readouterr()
     return code, [json.loads(line) for line in out.splitlines()], err
 
@@ -135,7 +135,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     item = "<item><title>\u009bx</title></item>"
     hostile = f"<rss version='2.0'><channel><title>a\u202e\u009b31mb</title>{item}</channel></rss>"
     (tmp_path / "hostile.xml").write_text(hostile, "utf-8")
-    assert run(["sources", "test", str(FEEDS / "ministry.rss"), "hostile.xml", "no.xml"]) == 1
+    assert dispatch(["sources", "test", str(FEEDS / "ministry.rss"), "hostile.xml", "no.xml"]) == 1
     out = capsys.readouterr().out
     assert "3 entries, the newest of 2026-03-11 09:30Z" in out
     assert "cannot be used: is not there" in out
