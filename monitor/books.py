@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,14 +15,15 @@ from monitor.core.entries import Kind, Source
 from monitor.core.routing import DEFAULT_RECEIVERS, Configuration, ReceiverBook
 from monitor.errors import ConfigurationError, Fault
 from monitor.matching.book import RuleBook
-from monitor.matching.engine import Engine, compile_book
+from monitor.matching.engine import Engine, compile_book, compile_with_needles
 from monitor.matching.explain import run_examples
 from monitor.pipeline import adopt
 from monitor.ports import EventStore
 from monitor.receivers.render import TEMPLATE_VERSION
+from monitor.rulebook.kept import Cache, load_rules
 from monitor.rulebook.receivers import load_receivers
 from monitor.rulebook.sources import load_sources
-from monitor.rulebook.themes import load_rules, read_rule_files
+from monitor.rulebook.themes import read_rule_files, revision_of
 from monitor.settings import Settings
 
 RECEIVERS_FILE = "rules/receivers.yaml"
@@ -56,6 +59,7 @@ class Books:
     receivers: ReceiverBook = DEFAULT_RECEIVERS
     sources: tuple[Source, ...] = (SEED_FOLDER,)
     _looked_at: tuple[Stamp, ...] = ()
+    _engine: Engine | None = None
 
     def start(self) -> Reloaded:
         """The first look. Where files are faulty, what the log last adopted is in force.
@@ -93,22 +97,36 @@ class Books:
 
     def _reload_rules(self) -> Reloaded:
         files, faults = read_rule_files(self.settings.rules)
-        book, found = load_rules(files)
-        faults = [*faults, *found]
-        engine = None
-        if book is not None and not faults:
-            engine = compile_book(book)
-            faults = list(run_examples(engine))
+        engine, faults = self._compiled(files, faults)
         event = adopt.adopt_rules(self.store, files, faults)
         current = self.store.get(views.RULE_BOOK, views.CURRENT)
         if faults or engine is None:
             if self.rules is None and current is not None and current.position:
                 self.rules, _ = load_rules(current.files)
             return Reloaded(faults=tuple(faults))
-        self.rules = book
+        self.rules, self._engine = engine.book, engine
         assert current is not None, "sound rules are in force"
         said = (f"rules: revision {current.revision}",) if event is not None else ()
         return Reloaded(adopted=said, revision=current.revision, engine=engine)
+
+    def _compiled(self, files: Mapping[str, str], unread: list[Fault]) -> tuple[Engine | None, list[Fault]]:
+        """The engine of sound files whose examples pass, or every fault."""
+        cache = Cache(self.settings.state / "cache")
+        if not unread:
+            if self._engine is not None and self._engine.revision == revision_of(files):
+                return self._engine, []
+            engine = cache.engine(files)
+            if engine is not None:
+                return engine, []
+        book, faults = load_rules(files)
+        if book is None or unread:
+            return None, [*unread, *faults]
+        engine, needles = compile_with_needles(book)
+        faults = run_examples(engine)
+        if faults:
+            return None, faults
+        cache.keep(files, book, needles)
+        return engine, []
 
     def _reload_configuration(self) -> Reloaded:
         on_disk, faults = _read_texts(self.settings.home)
@@ -201,14 +219,29 @@ def _read_texts(home: Path) -> tuple[dict[str, str], list[Fault]]:
 
 
 def _stamps(home: Path) -> tuple[Stamp, ...]:
+    """Of all that lies in `rules/` and its folders, and of the sources."""
+    found, folders = _stamps_in(home / "rules")
+    for folder in folders:
+        found += _stamps_in(folder)[0]
+    with contextlib.suppress(OSError):
+        found.append(_stamp(SOURCES_FILE, (home / SOURCES_FILE).stat()))
+    return tuple(sorted(found))
+
+
+def _stamps_in(folder: Path) -> tuple[list[Stamp], list[Path]]:
     stamps: list[Stamp] = []
-    for path in (*sorted((home / "rules").rglob("*")), home / SOURCES_FILE):
-        try:
-            found = path.stat()
-        except OSError:
-            continue
-        stamps.append((str(path), found.st_mtime_ns, found.st_size))
-    return tuple(stamps)
+    folders: list[Path] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                stamps.append(_stamp(entry.path, entry.stat()))
+                if entry.is_dir():
+                    folders.append(Path(entry.path))
+    return stamps, folders
+
+
+def _stamp(path: str, found: os.stat_result) -> Stamp:
+    return path, found.st_mtime_ns, found.st_size
 
 
 def _take(in_force: dict[str, str], on_disk: Mapping[str, str], name: str) -> None:

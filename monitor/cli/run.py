@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from typing import Annotated
 
@@ -26,12 +27,19 @@ def run(
         raise UsageError("--once and --until-idle exclude each other")
     settings = context.settings()
     set_up_logging(settings.log_format)
-    with control.writer_lock(settings.state):
-        return asyncio.run(_run(settings, once=once, until_idle=until_idle))
+    # What is made while starting stays: the collector finds no garbage in it, and stops all threads to look.
+    gc.disable()
+    try:
+        with control.writer_lock(settings.state):
+            return asyncio.run(_run(settings, once=once, until_idle=until_idle))
+    finally:
+        gc.enable()
 
 
 async def _run(settings: Settings, *, once: bool, until_idle: bool) -> int:
     async with opened(settings) as monitor:
+        gc.freeze()
+        gc.enable()
         if once:
             await daemon.run_once(monitor)
         elif until_idle:
