@@ -65,8 +65,11 @@ def compare(old: Engine, new: Engine, document: Document, *, strict: bool = True
 
 
 def rests_on(rule: CompiledRule, scan: Scan) -> tuple[str, ...]:
-    """The terms without whose hits the condition of a rule that is met would not hold, in the order of the text."""
-    return _resting(rule.condition, scan, rule.condition.places(scan, None))
+    """The terms without whose hits the condition of a rule would not hold, in the order of the text; none where it
+    does not hold anyway.
+    """
+    true = rule.condition.true(scan, None)
+    return _resting(rule.condition, scan, rule.condition.places(scan, None)) if true else ()
 
 
 class _Side:
