@@ -27,9 +27,9 @@ FOREIGN = (
 
 
 def _tracked() -> list[Path]:
-    """Every file that git keeps or would keep."""
+    """Every file that git keeps."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached"],
         cwd=ROOT, capture_output=True, check=False,
     )  # fmt: skip
     if listed.returncode != 0:
