@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.pipeline.detect import Detector
     from monitor.pipeline.ingest import Ingestor, Report
     from monitor.pipeline.notify import Notifier
+    from monitor.pipeline.rule_changes import RuleChanges
     from monitor.receivers.email import SmtpServer
     from monitor.sources.addresses import Networks
     from monitor.store.sql import SqlStore
@@ -104,6 +105,7 @@ class Monitor:
         detector: Detector,
         ingestor: Ingestor,
         notifier: Notifier,
+        rule_changes: RuleChanges,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -112,9 +114,11 @@ class Monitor:
         self._clock = clock
         self._detector = detector
         self._ingestor = ingestor
+        self._rule_changes = rule_changes
         self._detecting = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self._faults: tuple[Fault, ...] = ()
+        self._stopping = False
 
     async def start(self) -> None:
         """Adopt the files as they are. Raises `ConfigurationError` where there are no rules to work with."""
@@ -133,6 +137,7 @@ class Monitor:
     async def _take(self, reloaded: Reloaded) -> None:
         if reloaded.engine is not None:
             self._detector.prepare(reloaded.revision, reloaded.engine)
+            self._rule_changes.prepare(reloaded.revision, reloaded.engine.book)
         for line in reloaded.adopted:
             log.info(f"adopted {line}")
         if reloaded.faults != self._faults:
@@ -178,6 +183,13 @@ class Monitor:
         async with self._detecting:
             await asyncio.to_thread(self._detector.catch_up)
 
+    async def follow_rule_changes(self) -> None:
+        """Tell owners of edits of their rules, and hold older entries against these, in steps that leave room for all
+        else.
+        """
+        while not self._stopping and await asyncio.to_thread(self._rule_changes.step, self._clock()):
+            pass
+
     async def close_windows(self, *, settle: bool = False) -> None:
         """Close the windows that are due and compose their digests."""
         await asyncio.to_thread(self.notifier.close_windows, self._clock(), settle=settle)
@@ -198,11 +210,13 @@ class Monitor:
         await self.ingest_folders()
         await self.ingest_due(deadline=ONCE_INGEST_SECONDS)
         await self.detect()
+        await self.follow_rule_changes()
         await self.close_windows(settle=settle)
         await self.send()
 
     async def stop(self, seconds: float) -> None:
         """Begin nothing more: polls are broken off, what is being sent may end within `seconds`."""
+        self._stopping = True
         self._ingestor.stop()
         await self.notifier.stop(seconds)
 
@@ -227,16 +241,17 @@ class Monitor:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Monitor]:
     """The pipeline, started, its files adopted; closed in order at the end. The caller holds the writer lock."""
-    from monitor.books import Books, compile_files, configure
+    from monitor.books import Books, compile_files, configure, load_book
     from monitor.pipeline.detect import Detector
     from monitor.pipeline.ingest import Ingestor
     from monitor.pipeline.notify import Notifier
+    from monitor.pipeline.rule_changes import RuleChanges
     from monitor.receivers.connect import Connections
     from monitor.sources.client import Client
     from monitor.sources.seeds import Documents
     from monitor.sources.workers import Workers
 
-    networks, smtp = _parsed(settings)
+    networks, smtp = parsed(settings)
     clock, known = GuardedClock(), Secrets(os.environ)
     async with contextlib.AsyncExitStack() as undo:
         store = await asyncio.to_thread(open_store_to_write, settings, clock)
@@ -254,16 +269,18 @@ async def opened(settings: Settings) -> AsyncIterator[Monitor]:
             settings=settings,
             store=store,
             clock=clock,
-            books=Books(settings, store),
+            books=Books(settings, store, known_variables=known),
             detector=Detector(store, compile_files),
             ingestor=Ingestor(store, client, workers, Documents(settings.seeds, workers), clock, draw),
             notifier=notifier,
+            rule_changes=RuleChanges(store, configure, load_book),
         )
         await monitor.start()
         yield monitor
 
 
-def _parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
+def parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
+    """Settings that are texts of their own, read. Raises `ConfigurationError` with every fault."""
     from monitor.sources.addresses import parse_networks
 
     networks, wrong = parse_networks(settings.allow_networks)

@@ -167,12 +167,19 @@ def _receivers_of(
 
 def compile_files(files: Mapping[str, str]) -> Engine:
     """Adopted rule files to an engine. They were sound when they were adopted."""
+    return compile_book(_adopted_book(files, "nothing was matched"))
+
+
+def load_book(row: views.BookRow) -> RuleBook:
+    """Adopted rule files to the book they are. They were sound when they were adopted."""
+    return _adopted_book(row.files, f"revision {row.revision} cannot be compared")
+
+
+def _adopted_book(files: Mapping[str, str], then: str) -> RuleBook:
     book, faults = load_rules(files)
     if book is None:
-        raise ConfigurationError(
-            "rules that the log adopted are faulty to this version; nothing was matched", tuple(faults)
-        )
-    return compile_book(book)
+        raise ConfigurationError(f"rules that the log adopted are faulty to this version; {then}", tuple(faults))
+    return book
 
 
 def configure(rules: views.BookRow | None, configuration: views.BookRow | None) -> Configuration:

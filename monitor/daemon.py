@@ -98,6 +98,7 @@ class Daemon:
             ("folders", self._ingest_changed_folders),
             ("ingest", monitor.ingest_due),
             ("detect", monitor.detect),
+            ("rule changes", monitor.follow_rule_changes),
             ("windows", monitor.close_windows),
             ("deliver", monitor.deliver),
         )

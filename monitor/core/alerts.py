@@ -29,21 +29,24 @@ def alert_id(theme: str, story_id: str) -> str:
     return derived_id("alr", theme, story_id)
 
 
-def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None) -> ev.Event:
-    """What a match leads to. `alert`: that of the theme and the entry's story, if any."""
+def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None, *, rule_changed: bool = False) -> ev.Event:
+    """What a match leads to. `alert`: that of the theme and the entry's story, if any. `rule_changed`: an edited rule
+    found it among older entries.
+    """
     if match.mode is not Mode.LIVE:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason=match.mode.value)
     if entry.arrival is Arrival.BASELINE and alert is None and entry.revision == 1:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason="baseline")
     rules = tuple(rule.rule for rule in match.rules)
     if alert is None:
+        reason = ev.AlertReason.FIRST_MATCH if entry.revision == 1 else ev.AlertReason.REVISED
         return ev.AlertRaised(
             alert_id=alert_id(match.theme, entry.story_id),
             theme=match.theme,
             theme_title=match.title,
             severity=match.severity,
             title=entry.title[:MAX_TITLE],
-            reason=ev.AlertReason.FIRST_MATCH if entry.revision == 1 else ev.AlertReason.REVISED,
+            reason=ev.AlertReason.RULE_CHANGED if rule_changed else reason,
             story_id=entry.story_id,
             entry_id=entry.entry_id,
             source_id=entry.source_id,
@@ -63,5 +66,5 @@ def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None) -> ev.Ev
         source_id=entry.source_id,
         severity=max(match.severity, alert.severity, key=lambda severity: severity.rank),
         rules=rules,
-        reason=reason,
+        reason=ev.AlertReason.RULE_CHANGED if rule_changed else reason,
     )

@@ -14,6 +14,7 @@ import msgspec
 from monitor.core import events as ev
 from monitor.core.entries import Arrival, derived_id
 from monitor.core.excerpts import Passage, marked_line, one_line, opening, passages
+from monitor.core.receipts import Receipt
 from monitor.core.views import AlertEventRow, AlertRow, NoticeRow, SourceRow
 from monitor.matching.model import Evidence, RuleMatch, Severity
 
@@ -125,6 +126,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
     Sections: `new`; `already_there` (when their source was added); `rule_changed` (found among old entries by an
     edited rule). `unlisted` counts stories beyond the first 2,000. `head` is the log's hash at `position`.
+    With a `receipt` it tells of an edit of the rules at `position`, and of nothing else.
     """
 
     format: int = 1
@@ -146,6 +148,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     more_notices: int = 0
     test: bool = False
+    receipt: Receipt | msgspec.UnsetType = msgspec.UNSET  # unset, it leaves no byte: older digests rebuild as they were
 
     @property
     def stories(self) -> tuple[StoryLine, ...]:
@@ -153,7 +156,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def empty(self) -> bool:
-        return not (self.stories or self.unlisted or self.notices)
+        return not (self.stories or self.unlisted or self.notices or self.receipt)
 
 
 @dataclass(frozen=True, slots=True)

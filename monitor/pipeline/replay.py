@@ -28,9 +28,11 @@ def rows_at(store: EventStore, view: View[Row], position: int) -> list[Row]:
     return [row for _, row in sorted(rows.items(), key=lambda item: (view.sort(item[1]), item[0]))]
 
 
-def position_at(store: EventStore, instant: datetime) -> int:
-    """The last position recorded at or before an instant (0: none). Clock steps make this approximate near the step."""
-    low, high = 0, store.head().position
+def position_at(store: EventStore, instant: datetime, upto: int | None = None) -> int:
+    """The last position recorded at or before an instant (0: none), `upto` at most. Clock steps make this approximate
+    near the step.
+    """
+    low, high = 0, store.head().position if upto is None else upto
     while low < high:
         middle = (low + high + 1) // 2
         if store.at(middle).recorded_at <= instant:

@@ -9,10 +9,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from monitor.core.digests import Digest
+from monitor.core.receipts import SHOWN, THEMES
 from monitor.receivers.render.page import FULL, LISTED, page_of
+from monitor.receivers.render.receipt import receipt_page
 
 MOST_BYTES = 98_000  # Gmail cuts a message off at 102 KB
 _STEPS = ((FULL, LISTED), (30, 60), (20, 50), (12, 40), (6, 20), (2, 8), (1, 3))  # stories in full, stories in a line
+_RECEIPT_STEPS = ((THEMES, SHOWN), (THEMES, 2), (6, 2), (3, 1), (1, 1))  # themes, items of each list
 
 SEVERITIES = {
     # background and text of the badge, 4.5:1 at least; the same in both schemes
@@ -35,16 +38,23 @@ DARK = {
 def render_html(digest: Digest, composed_at: datetime) -> str:
     """The digest as one HTML document; with fewer stories in full where it would grow too large."""
     html = ""
+    if digest.receipt:
+        for themes, items in _RECEIPT_STEPS:
+            receipt = receipt_page(digest, digest.receipt, composed_at, themes=themes, items=items)
+            html = _template("receipt.html").render(page=receipt, light=LIGHT, dark=DARK)
+            if len(html.encode()) <= MOST_BYTES:
+                break
+        return html
     for full, listed in _STEPS:
         page = page_of(digest, composed_at, full=full, listed=listed)
-        html = _template().render(page=page, severities=SEVERITIES, light=LIGHT, dark=DARK)
+        html = _template("digest.html").render(page=page, severities=SEVERITIES, light=LIGHT, dark=DARK)
         if len(html.encode()) <= MOST_BYTES:
             break
     return html
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -53,4 +63,4 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("digest.html")
+    return environment.get_template(name)

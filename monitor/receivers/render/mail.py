@@ -15,6 +15,7 @@ from monitor.matching.model import Severity
 from monitor.ports import Message
 from monitor.receivers.render.html import render_html
 from monitor.receivers.render.page import subject_of
+from monitor.receivers.render.receipt import receipt_subject
 from monitor.receivers.render.text import render_text
 
 DEFAULT_SENDER = "theme-monitor <theme-monitor@localhost>"
@@ -47,7 +48,8 @@ def build_mail(message: Message, *, sender: str, to: Sequence[str]) -> bytes:
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = sender
     mail["To"] = ", ".join(to)
-    mail["Subject"] = _header_text(subject_of(digest), MAX_SUBJECT)
+    subject = receipt_subject(digest.receipt) if digest.receipt else subject_of(digest)
+    mail["Subject"] = _header_text(subject, MAX_SUBJECT)
     mail["Date"] = format_datetime(message.composed_at)
     mail["Message-ID"] = f"<{message.delivery_id}@{domain}>"
     if len(digest.stories) == 1:
@@ -88,6 +90,8 @@ def _say_what_it_is(mail: EmailMessage, digest: Digest, sender: str, domain: str
         mail["X-Monitor-Severity"] = severity.value
         mail["X-Monitor-Theme"] = _names(themes)
         mail["X-Monitor-Rule"] = _names(list(dict.fromkeys(rule.rule for alert in alerts for rule in alert.rules)))
+    if digest.receipt:
+        mail["X-Monitor-Receipt"] = "refused" if digest.receipt.faults else "adopted"
     if digest.test:
         mail["X-Monitor-Test"] = "yes"
 

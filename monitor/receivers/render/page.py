@@ -19,6 +19,7 @@ from monitor.receivers.render import languages
 
 FULL = 40
 LISTED = 100
+FOUND_AGAIN = 20  # of what an edited rule found among old entries
 WORDS_PER_RULE = 8
 
 
@@ -236,14 +237,15 @@ def _sections(digest: Digest, times: Times, full: int, listed: int) -> Iterator[
         stories: tuple[StoryLine, ...] = getattr(digest, name)
         if not stories:
             continue
-        count = min(full - numbered, sum(story.detailed for story in stories))
-        items = tuple(_item(story, numbered + place + 1, times) for place, story in enumerate(stories[:count]))
+        shown = stories[:FOUND_AGAIN] if name == "rule_changed" else stories
+        count = min(full - numbered, sum(story.detailed for story in shown))
+        items = tuple(_item(story, numbered + place + 1, times) for place, story in enumerate(shown[:count]))
         numbered += len(items)
-        rest = stories[len(items) :]
-        briefs = tuple(_brief(story) for story in rest[:listed])
+        briefs = tuple(_brief(story) for story in shown[len(items) :][:listed])
         listed -= len(briefs)
         last = name == _last_section(digest)
-        yield Section(title, items, briefs, len(rest) - len(briefs) + (digest.unlisted if last else 0))
+        more = len(stories) - len(items) - len(briefs)
+        yield Section(title, items, briefs, more + (digest.unlisted if last else 0))
 
 
 def _last_section(digest: Digest) -> str:

@@ -1,4 +1,7 @@
-"""A delivery as a webhook's JSON: `{"type": "digest", "timestamp": …, "data": {…}}`, the same bytes at each retry."""
+"""A delivery as a webhook's JSON: `{"type": "digest", "timestamp": …, "data": {…}}`, the same bytes at each retry.
+
+What tells of an edit of the rules has the type `receipt`, no alerts, and the receipt in `data.receipt`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import msgspec
 from monitor.core import digests
 from monitor.core.digests import AlertLine, Coverage, EntryLine, Notice, Period, StoryLine
 from monitor.core.excerpts import Passage
+from monitor.core.receipts import Receipt
 from monitor.matching.model import Evidence, Severity
 from monitor.ports import Message
 
@@ -59,6 +63,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage
     notices: tuple[Notice, ...]
     test: bool
+    receipt: Receipt | msgspec.UnsetType
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +86,11 @@ def render_payload(message: Message) -> bytes:
             for alert in story.alerts
         ),
         unlisted=digest.unlisted, coverage=digest.coverage, notices=digest.notices, test=digest.test,
+        receipt=digest.receipt,
     )  # fmt: skip
-    return msgspec.json.encode(Payload(type="digest", timestamp=message.composed_at, data=data))
+    return msgspec.json.encode(
+        Payload(type="receipt" if digest.receipt else "digest", timestamp=message.composed_at, data=data)
+    )
 
 
 def _alert(alert: AlertLine, story: StoryLine, section: str) -> Alert:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from monitor.core.digests import Digest
 from monitor.receivers.render.page import Brief, Item, Page, Piece, Section, page_of, plain
+from monitor.receivers.render.receipt import receipt_page
 
 WIDTH = 76
 _RULE = "-" * WIDTH
@@ -16,6 +17,10 @@ _RULE = "-" * WIDTH
 
 def render_text(digest: Digest, composed_at: datetime) -> str:
     """The digest as plain text with line feeds."""
+    if digest.receipt:
+        from monitor.receivers.render.receipt_text import receipt_text
+
+        return receipt_text(receipt_page(digest, digest.receipt, composed_at))
     return "\n".join(_page(page_of(digest, composed_at))) + "\n"
 
 
@@ -29,10 +34,10 @@ def _page(page: Page) -> Iterator[str]:
     for section in page.sections:
         yield from _section(section)
     if page.notices:
-        yield from _heading("For the operator")
+        yield from heading("For the operator")
         for notice in page.notices:
             yield from wrap(notice, "- ", "  ")
-    yield from _heading("Coverage")
+    yield from heading("Coverage")
     for number, line in enumerate(page.coverage):
         yield from wrap(line, "" if number == 0 else "- ", "" if number == 0 else "  ")
     yield ""
@@ -41,14 +46,15 @@ def _page(page: Page) -> Iterator[str]:
         yield from wrap(line)
 
 
-def _heading(title: str) -> Iterator[str]:
+def heading(title: str) -> Iterator[str]:
+    """A title over what follows."""
     yield ""
     yield title.upper()
     yield ""
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield from _heading(section.title)
+    yield from heading(section.title)
     for number, item in enumerate(section.items):
         if number:
             yield ""
