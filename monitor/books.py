@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from monitor.rulebook.kept import Cache, load_rules
 from monitor.rulebook.receivers import load_receivers
 from monitor.rulebook.sources import load_sources
 from monitor.rulebook.themes import read_rule_files, revision_of
+from monitor.rulebook.written import ANYWHERE, Surroundings
 from monitor.settings import Settings
+from monitor.sources.addresses import parse_networks, written_refusal
 
 RECEIVERS_FILE = "rules/receivers.yaml"
 SOURCES_FILE = "seeds/sources.yaml"
@@ -58,6 +61,7 @@ class Books:
     rules: RuleBook | None = None
     receivers: ReceiverBook = DEFAULT_RECEIVERS
     sources: tuple[Source, ...] = (SEED_FOLDER,)
+    known_variables: Collection[str] | None = None  # names that `${NAME}` may stand for; None: not asked
     _looked_at: tuple[Stamp, ...] = ()
     _engine: Engine | None = None
 
@@ -70,7 +74,9 @@ class Books:
         if configuration is not None and configuration.position:
             zone = self.settings.time_zone
             self.receivers = _receivers_of(configuration.files, None, zone)[0] or DEFAULT_RECEIVERS
-            self.sources = _load_sources(configuration.files)[0]
+            # Adopted text may hold sources that were faulty on this machine, and so were never watched.
+            watched = {row.id for row in self.store.rows(views.SOURCES) if row.state != "removed"}
+            self.sources = tuple(one for one in _load_sources(configuration.files)[0] if one.id in watched)
         reloaded = self.reload()
         if self.rules is None:
             raise ConfigurationError("the rules are faulty and the log holds none to go on with", reloaded.faults)
@@ -133,11 +139,12 @@ class Books:
         unread = {fault.path for fault in faults}
         current = self.store.get(views.CONFIGURATION, views.CURRENT)
         in_force = dict(current.files) if current else {}
-        receivers, wrong = _receivers_of(on_disk, self.rules, self.settings.time_zone)
+        around = surroundings(self.settings, self.known_variables)
+        receivers, wrong = _receivers_of(on_disk, self.rules, self.settings.time_zone, around)
         if receivers is not None and RECEIVERS_FILE not in unread:
             self.receivers = receivers
             _take(in_force, on_disk, RECEIVERS_FILE)
-        sources, odd = _load_sources(on_disk)
+        sources, odd = _load_sources(on_disk, around)
         if (sources or not odd) and SOURCES_FILE not in unread:
             self.sources = _keep_faulty(sources, self.sources) if odd else sources
             _take(in_force, on_disk, SOURCES_FILE)
@@ -149,7 +156,7 @@ class Books:
 
 
 def _receivers_of(
-    texts: Mapping[str, str], rules: RuleBook | None, time_zone: str
+    texts: Mapping[str, str], rules: RuleBook | None, time_zone: str, around: Surroundings = ANYWHERE
 ) -> tuple[ReceiverBook | None, list[Fault]]:
     text = texts.get(RECEIVERS_FILE)
     if text is None:
@@ -161,6 +168,7 @@ def _receivers_of(
         themes={theme.id for theme in themes} if rules else None,
         tags={tag for theme in themes for tag in theme.tags} if rules else None,
         time_zone=time_zone,
+        surroundings=around,
     )
     return (None if faults else book), faults
 
@@ -201,9 +209,18 @@ def versions() -> dict[str, str]:
     return {"monitor": __version__, "template": TEMPLATE_VERSION, "tzdata": version("tzdata")}
 
 
-def _load_sources(texts: Mapping[str, str]) -> tuple[tuple[Source, ...], list[Fault]]:
+def surroundings(settings: Settings, known_variables: Collection[str] | None) -> Surroundings:
+    """What written variables and addresses are judged by. With a proxy it is the proxy that judges addresses."""
+    networks, _ = parse_networks(settings.allow_networks)
+    refuse = None if settings.proxy else partial(written_refusal, networks=networks)
+    return Surroundings(known_variables, refuse)
+
+
+def _load_sources(
+    texts: Mapping[str, str], around: Surroundings = ANYWHERE
+) -> tuple[tuple[Source, ...], list[Fault]]:
     text = texts.get(SOURCES_FILE)
-    return ((SEED_FOLDER,), []) if text is None else load_sources(SOURCES_FILE, text)
+    return ((SEED_FOLDER,), []) if text is None else load_sources(SOURCES_FILE, text, around)
 
 
 def _keep_faulty(sound: tuple[Source, ...], before: tuple[Source, ...]) -> tuple[Source, ...]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.books import Books
+from monitor.books import Books, configure
+from monitor.core import events as ev
 from monitor.core import views
+from monitor.core.routing import DEFAULT_RECEIVERS
 from monitor.errors import TryAgain
 from monitor.matching.model import Document
 from monitor.ports import Appended, Commit
@@ -73,3 +75,90 @@ def test_a_start_takes_the_compiled_book_of_the_last_and_does_without_it(tmp_pat
         assert reloaded.engine is not None
         assert [match.theme for match in reloaded.engine.match(text)] == ["machines"], state
         assert books.reload().engine is reloaded.engine, "rules that did not change are not compiled again"
+
+
+# --- what this machine has and permits
+
+PLACES = """\
+sources:
+  - {id: open, url: "https://open.example.org/feed"}
+  - {id: keyed, url: "https://keyed.example.org/feed?token=${TOKEN}"}
+  - {id: inside, url: "http://10.0.0.7/feed"}
+"""
+WHOM = """\
+receivers:
+  duty: {webhook: {url: "http://127.0.0.1:9/hook", secret: "${DUTY_SECRET}"}}
+routes: [{to: [duty]}]
+"""
+
+
+def home(folder: Path) -> Path:
+    for name in ("rules/themes", "seeds"):
+        (folder / name).mkdir(parents=True)
+    (folder / "rules/themes/machines.yaml").write_text(THEME % "Russia")
+    (folder / "rules/receivers.yaml").write_text(WHOM)
+    (folder / "seeds/sources.yaml").write_text(PLACES)
+    return folder
+
+
+def fresh_store() -> MemoryStore:
+    return MemoryStore(views=views.ALL, clock=ManualClock(), entropy=random.Random(1).randbytes)
+
+
+def started(folder: Path, store: MemoryStore, known: set[str], allowed: str = "") -> tuple[Books, list[str]]:
+    """A daemon's books after its start, its sources watched as the daemon does; and the faults it found."""
+    books = Books(load_settings(folder, {"MONITOR_ALLOW_NETWORKS": allowed}), store, known_variables=known)
+    faults = [str(fault) for fault in books.start().faults]
+    for source in books.sources:
+        added = ev.SourceAdded(source_id=source.id, kind=source.kind, location=source.location)
+        store.append(Commit(events=(ev.NewEvent(stream=f"source/{source.id}", event=added),)))
+    return books, faults
+
+
+def watched(books: Books) -> list[str]:
+    return [source.id for source in books.sources]
+
+
+def test_a_missing_variable_and_an_address_not_permitted_are_faults_and_the_other_sources_run(tmp_path: Path) -> None:
+    books, faults = started(home(tmp_path), fresh_store(), set())
+    assert watched(books) == ["open", "seed-documents"]
+    assert books.receivers is DEFAULT_RECEIVERS
+    assert faults == [
+        "rules/receivers.yaml:2:25: 127.0.0.1 is a private or reserved address, and allow_networks does not permit it",
+        "rules/receivers.yaml:2:60: variable DUTY_SECRET is not set; set it in the environment, or DUTY_SECRET_FILE",
+        "seeds/sources.yaml:3:22: variable TOKEN is not set; set it in the environment, or TOKEN_FILE",
+        "seeds/sources.yaml:4:23: 10.0.0.7 is a private or reserved address, and allow_networks does not permit it",
+    ]
+
+
+def test_what_was_never_watched_is_not_watched_by_starting_again(tmp_path: Path) -> None:
+    store = fresh_store()
+    started(home(tmp_path), store, set())
+    books, faults = started(tmp_path, store, set())
+    assert watched(books) == ["open", "seed-documents"]
+    assert len(faults) == 4
+    assert sum(isinstance(one.event, ev.ConfigurationRefused) for one in store.read()) == 1
+
+
+def test_where_all_is_given_and_permitted_all_is_in_force(tmp_path: Path) -> None:
+    allowed = "127.0.0.1/32:9, 10.0.0.0/8"
+    books, faults = started(home(tmp_path), fresh_store(), {"TOKEN", "DUTY_SECRET"}, allowed)
+    assert faults == []
+    assert watched(books) == ["open", "keyed", "inside", "seed-documents"]
+    assert books.receivers.receiver("duty") is not None
+
+
+def test_a_variable_that_went_missing_takes_nothing_out_of_force(tmp_path: Path) -> None:
+    store, allowed = fresh_store(), "127.0.0.0/8, 10.0.0.0/8"
+    started(home(tmp_path), store, {"TOKEN", "DUTY_SECRET"}, allowed)
+    books, faults = started(tmp_path, store, set())
+    assert len(faults) == 4
+    assert watched(books) == ["open", "seed-documents", "keyed", "inside"]
+    assert books.receivers.receiver("duty") is not None
+
+
+def test_what_adopted_files_mean_does_not_depend_on_the_machine(tmp_path: Path) -> None:
+    store = fresh_store()
+    started(home(tmp_path), store, {"TOKEN", "DUTY_SECRET"}, "127.0.0.0/8, 10.0.0.0/8")
+    configuration = configure(store.get(views.RULE_BOOK, views.CURRENT), store.get(views.CONFIGURATION, views.CURRENT))
+    assert configuration.book.receiver("duty") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +18,14 @@ from monitor.errors import ConfigurationError, Fault
 
 if TYPE_CHECKING:
     from monitor.core.entries import Source
+    from monitor.core.routing import ReceiverBook
     from monitor.matching.book import RuleBook
     from monitor.matching.engine import Engine
     from monitor.matching.model import ThemeMatch
+    from monitor.rulebook.written import Surroundings
+    from monitor.settings import Settings
+
+RECEIVERS, SOURCES = "rules/receivers.yaml", "seeds/sources.yaml"
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON object a line.")]
 Rules = Annotated[Path | None, Parameter(name="--rules", help="This folder of rules instead of the one in force.")]
@@ -31,7 +37,7 @@ def check(*, json: Json = False, lint: Annotated[bool, Parameter(help="Say what 
     Exit 0: sound. Exit 1: faults, each as `file:line:column: message` with its line and a caret.
     """
     home = context.home()
-    faults: list[Fault] = [*_settings_faults(home)]
+    settings, faults = _settings(home)
     book, engine, found = _load(home / "rules")
     faults += found
     warnings: list[Fault] = list(book.warnings) if book else []
@@ -39,27 +45,54 @@ def check(*, json: Json = False, lint: Annotated[bool, Parameter(help="Say what 
         from monitor.matching.explain import run_examples
 
         faults += run_examples(engine)
-    faults += _receivers_faults(home, book)
-    sources, wrong = _sources(home)
+    around = _surroundings(settings)
+    receivers, wrong = _receivers(home, book, around)
     faults += wrong
-    if book is not None and lint:
-        from monitor.matching.lint import lint as lint_book
-
-        warnings += lint_book(book, {source.language for source in sources if source.language})
+    sources, wrong = _sources(home, around)
+    faults += wrong
+    if lint:
+        warnings += _lint(book, receivers, sources, mails=settings is None or settings.smtp_url is not None)
     _print_findings(sorted(faults), sorted(warnings), json)
     if not json:
         _print_summary(book, engine, len(sources), faults, warnings)
     return 1 if faults else 0
 
 
-def _settings_faults(home: Path) -> Iterable[Fault]:
+def _settings(home: Path) -> tuple[Settings | None, list[Fault]]:
+    from monitor.app import parsed
     from monitor.settings import load_settings
 
     try:
-        load_settings(home)
+        settings = load_settings(home)
+        parsed(settings)
     except ConfigurationError as error:
-        return error.faults or (Fault("monitor.toml", 0, 0, str(error)),)
-    return ()
+        return None, list(error.faults)
+    return settings, []
+
+
+def _surroundings(settings: Settings | None) -> Surroundings:
+    """What written variables and addresses are judged by: those of this machine, as the daemon would see them."""
+    from monitor.books import surroundings
+    from monitor.rulebook.written import Surroundings
+    from monitor.settings import Secrets
+
+    known = Secrets(os.environ)
+    return surroundings(settings, known) if settings is not None else Surroundings(known)
+
+
+def _lint(
+    book: RuleBook | None, receivers: ReceiverBook | None, sources: tuple[Source, ...], *, mails: bool
+) -> Iterator[Fault]:
+    from monitor.rulebook.receivers import lint_receivers
+    from monitor.rulebook.sources import lint_sources
+
+    if book is not None:
+        from monitor.matching.lint import lint as lint_book
+
+        yield from lint_book(book, {source.language for source in sources if source.language})
+    if receivers is not None:
+        yield from lint_receivers(RECEIVERS, receivers, book.themes if book else (), mails=mails)
+    yield from lint_sources(SOURCES, sources)
 
 
 def _load(rules: Path) -> tuple[RuleBook | None, Engine | None, list[Fault]]:
@@ -73,27 +106,25 @@ def _load(rules: Path) -> tuple[RuleBook | None, Engine | None, list[Fault]]:
     return book, compile_book(book) if book else None, faults + found
 
 
-def _receivers_faults(home: Path, book: RuleBook | None) -> list[Fault]:
-    name = "rules/receivers.yaml"
-    text, faults = _text(home, name)
+def _receivers(home: Path, book: RuleBook | None, around: Surroundings) -> tuple[ReceiverBook | None, list[Fault]]:
+    """The book where there is a file and it is sound, and every fault."""
+    text, faults = _text(home, RECEIVERS)
     if text is None:
-        return faults
+        return None, faults
     from monitor.rulebook.receivers import load_receivers
 
     themes = {theme.id for theme in book.themes} if book else None
     tags = {tag for theme in book.themes for tag in theme.tags} if book else None
-    return load_receivers(name, text, themes=themes, tags=tags)[1]
+    return load_receivers(RECEIVERS, text, themes=themes, tags=tags, surroundings=around)
 
 
-def _sources(home: Path) -> tuple[tuple[Source, ...], list[Fault]]:
-    name = "seeds/sources.yaml"
-    text, faults = _text(home, name)
+def _sources(home: Path, around: Surroundings) -> tuple[tuple[Source, ...], list[Fault]]:
+    text, faults = _text(home, SOURCES)
     if text is None:
         return (), faults
     from monitor.rulebook.sources import load_sources
 
-    sources, found = load_sources(name, text)
-    return tuple(sources), list(found)
+    return load_sources(SOURCES, text, around)
 
 
 def _text(home: Path, name: str) -> tuple[str | None, list[Fault]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -12,6 +12,7 @@ from monitor.core.routing import (
     DEFAULT_RECEIVERS,
     OUTBOX_PATH,
     CatchUp,
+    Email,
     OnUnknown,
     Outbox,
     Receiver,
@@ -21,10 +22,12 @@ from monitor.core.routing import (
 )
 from monitor.core.schedule import Immediate
 from monitor.errors import Fault
-from monitor.matching.model import Severity
+from monitor.matching.book import Theme
+from monitor.matching.model import Mode, Severity
 from monitor.rulebook.document import Fields, Node, did_you_mean, parse
 from monitor.rulebook.schedules import bounded, listed, only, read_schedule, short
 from monitor.rulebook.targets import read_target
+from monitor.rulebook.written import ANYWHERE, Surroundings, veiled
 
 NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 LONGEST_WAIT = 86_400
@@ -46,6 +49,7 @@ def load_receivers(
     themes: Collection[str] | None,
     tags: Collection[str] | None,
     time_zone: str = "UTC",
+    surroundings: Surroundings = ANYWHERE,
 ) -> tuple[ReceiverBook | None, list[Fault]]:
     """The book, or None and every fault.
 
@@ -58,21 +62,44 @@ def load_receivers(
     root = parse(path, text, faults)
     if root is None:
         return None, faults
-    book = _Loader(path, faults, themes, tags, time_zone).book(root)
-    return (None if faults else book), faults
+    book = _Loader(path, faults, themes, tags, time_zone, surroundings).book(root)
+    return (None if faults else book), veiled(faults)
 
 
-def lint_receivers(path: str, book: ReceiverBook) -> list[Fault]:
-    """What is legal but poor."""
-    found = []
+def lint_receivers(path: str, book: ReceiverBook, themes: Iterable[Theme] = (), *, mails: bool = True) -> list[Fault]:
+    """What is legal but poor, also of `themes` in view of this book. `mails`: whether `smtp_url` is set."""
+    found = [Fault(path, 0, 0, message) for message in _poor(book, mails)]
+    for theme in themes:
+        if theme.mode is not Mode.OFF:
+            found += [Fault(theme.path, theme.line, theme.column, message) for message in _unheard(theme, book)]
+    return found
+
+
+def _poor(book: ReceiverBook, mails: bool) -> Iterator[str]:
     reached = {name for route in book.routes for name in route.to} | set(book.operator)
     for receiver in book.receivers:
         who = f"receiver '{receiver.name}'"
         if isinstance(receiver.target, Webhook) and receiver.target.secret is None:
-            found.append(f"{who} has no secret: its peer cannot tell our messages from forged ones")
+            yield f"{who} has no secret: its peer cannot tell our messages from forged ones"
+        if isinstance(receiver.target, Email) and not mails:
+            yield f"{who} is to get mail, but smtp_url is not set: nothing can be sent to it"
         if receiver.name not in reached:
-            found.append(f"no route leads to {who}, so it gets nothing")
-    return [Fault(path, 0, 0, message) for message in found]
+            yield f"no route leads to {who}, so it gets nothing"
+    others = any(not isinstance(receiver.target, Outbox) for receiver in book.receivers)
+    if others and all(_is_outbox(book, name) for name in book.operator):
+        yield f"no 'operator' is named: faults, and alerts that no route takes, are told to {OUTBOX_PATH} alone"
+
+
+def _is_outbox(book: ReceiverBook, name: str) -> bool:
+    receiver = book.receiver(name)
+    return receiver is not None and isinstance(receiver.target, Outbox)
+
+
+def _unheard(theme: Theme, book: ReceiverBook) -> Iterator[str]:
+    if theme.owner is not None and book.receiver(theme.owner) is None:
+        yield f"the owner of theme '{theme.id}', '{short(theme.owner)}', is no receiver; the operator is told instead"
+    if theme.mode is Mode.LIVE and not book.route(theme.id, theme.tags, Severity.CRITICAL):
+        yield f"no route takes alerts of theme '{theme.id}'; they go to the operator"
 
 
 class _Loader:
@@ -83,8 +110,9 @@ class _Loader:
         themes: Collection[str] | None,
         tags: Collection[str] | None,
         time_zone: str,
+        surroundings: Surroundings,
     ) -> None:
-        self._path, self._faults = path, faults
+        self._path, self._faults, self._surroundings = path, faults, surroundings
         self._themes, self._tags, self._zone = themes, tags, time_zone
         self._fields = partial(Fields, path=path, faults=faults)
 
@@ -127,7 +155,7 @@ class _Loader:
 
     def _receiver(self, name: str, node: Node) -> Receiver:
         fields = self._fields(node, what=f"receiver '{name}'")
-        target = read_target(fields, name, self._faults)
+        target = read_target(fields, name, self._faults, self._surroundings)
         schedule = read_schedule(fields, self._faults, self._zone)
         immediate = isinstance(schedule, Immediate)
         wait = only(fields, "group_wait", immediate, "gathers for immediate receivers; this one has a schedule")

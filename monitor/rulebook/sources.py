@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from monitor.core.entries import Kind, Source, Tier
 from monitor.core.urls import secret_query_keys
-from monitor.core.variables import name_problem, variables
+from monitor.core.variables import variables
 from monitor.errors import Fault
 from monitor.rulebook.document import Fields, Node, did_you_mean, parse
+from monitor.rulebook.written import ANYWHERE, VARIABLE, Surroundings, unseen, veiled
 
 SEED_FOLDER = Source(id="seed-documents", kind=Kind.FOLDER, location="documents/")
 """Watched always: what is laid into `seeds/documents/` is read whether a file says so or not."""
@@ -22,15 +23,11 @@ FOLDER_EVERY = 300
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _LANGUAGE = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*"
-_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(?:[/?#]\S*)?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS = ("host", "content-length", "connection", "if-none-match", "if-modified-since", "transfer-encoding")
 _SECRET_HEADER = re.compile(r"(?i)authorization|cookie|token|secret|password|(?:^|-)key$")
 _LATER = ("page", "sitemap")
-
-Refuse = Callable[[str], str | None]
-"""Why an address must not be asked (it is private and not permitted), in words; None where it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +39,17 @@ class _Defaults:
 
 
 def load_sources(
-    path_shown: str, text: str, *, known_variables: Collection[str] | None = None, refuse: Refuse | None = None
+    path_shown: str, text: str, surroundings: Surroundings = ANYWHERE
 ) -> tuple[tuple[Source, ...], list[Fault]]:
-    """The sound sources, in the file's order, and every fault. No source at all where the file cannot be parsed.
-
-    `known_variables`: names that have a value, where missing ones are to be faults. `refuse`: judges written addresses.
-    """
+    """The sound sources, in the file's order, and every fault. No source at all where the file cannot be parsed."""
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.lstrip("\ufeff").splitlines()):
         return (SEED_FOLDER,), []
     faults: list[Fault] = []
     root = parse(path_shown, text, faults)
     if root is None:
         return (), faults
-    sources = _Loader(path_shown, faults, known_variables, refuse).sources(root)
-    return tuple(sources), faults
+    sources = _Loader(path_shown, faults, surroundings).sources(root)
+    return tuple(sources), veiled(faults)
 
 
 def lint_sources(path_shown: str, sources: Iterable[Source]) -> list[Fault]:
@@ -74,8 +68,8 @@ def lint_sources(path_shown: str, sources: Iterable[Source]) -> list[Fault]:
 
 
 class _Loader:
-    def __init__(self, path: str, faults: list[Fault], known: Collection[str] | None, refuse: Refuse | None) -> None:
-        self._path, self._faults, self._known, self._refuse = path, faults, known, refuse
+    def __init__(self, path: str, faults: list[Fault], surroundings: Surroundings) -> None:
+        self._path, self._faults, self._surroundings = path, faults, surroundings
 
     def sources(self, root: Node) -> list[Source]:
         fields = Fields(root, self._path, self._faults, "sources file")
@@ -168,7 +162,7 @@ class _Loader:
         location = fields.text(wanted, required=not fields.has(other)) or ""
         if kind is Kind.FOLDER and location.startswith("~"):
             fields.fault(fields.key(wanted), "write the folder's path out; '~' means another folder to the daemon")
-        if kind is Kind.FOLDER and _VARIABLE.search(location):
+        if kind is Kind.FOLDER and VARIABLE.search(location):
             fields.fault(fields.key(wanted), "${…} is for 'url' and 'headers' only")
         return location
 
@@ -176,20 +170,17 @@ class _Loader:
         node = fields.node("url")
         if node is None or node.kind != "text":
             return
-        self._check_variables(fields, node)
-        literal = _VARIABLE.sub("x", node.text)
-        for key in secret_query_keys(_VARIABLE.sub("", node.text)):
-            _unseen(wrong, node, f"'{key}' in the address looks like a secret; write its value as ${{NAME}}")
+        self._surroundings.check_variables(fields, node)
+        literal = VARIABLE.sub("x", node.text)
+        for key in secret_query_keys(VARIABLE.sub("", node.text)):
+            wrong.append(unseen(node, f"'{key}' in the address looks like a secret; write its value as ${{NAME}}"))
         if "@" in re.split(r"[/?#]", literal.partition("://")[2])[0]:
             userinfo = node.text.partition("://")[2].rpartition("@")[0]
-            if _VARIABLE.sub("", userinfo).strip(":"):
-                _unseen(wrong, node, "user and password do not belong into a file; write them as ${NAME}:${NAME}")
-        elif not _VARIABLE.fullmatch(node.text) and not _WEB_ADDRESS.fullmatch(literal):
+            if VARIABLE.sub("", userinfo).strip(":"):
+                wrong.append(unseen(node, "user and password do not belong into a file; write them as ${NAME}:${NAME}"))
+        elif not VARIABLE.fullmatch(node.text) and not _WEB_ADDRESS.fullmatch(literal):
             fields.fault(node, "'url' is no web address; wanted: one as in https://example.org/feed.xml")
-        if self._refuse is not None and not _VARIABLE.search(node.text):
-            reason = self._refuse(node.text)
-            if reason is not None:
-                fields.fault(node, reason)
+        self._surroundings.check_address(fields, node)
 
     def _headers(self, fields: Fields, kind: Kind, wrong: list[Fault]) -> dict[str, str]:
         node = fields.node("headers")
@@ -207,21 +198,13 @@ class _Loader:
             elif key.text.lower() in _OURS:
                 fields.fault(key, f"'{key.text}' is set by the program")
             elif fields.is_text(value):
-                self._check_variables(fields, value)
+                self._surroundings.check_variables(fields, value)
                 if _SECRET_HEADER.search(key.text) and not variables(value.text):
-                    _unseen(wrong, value, f"the value of '{key.text}' is a secret; write it as ${{NAME}}")
+                    wrong.append(unseen(value, f"the value of '{key.text}' is a secret; write it as ${{NAME}}"))
                 if not value.text.isprintable():
                     fields.fault(value, "a header's value is one line of visible signs")
                 found[key.text] = value.text
         return found
-
-    def _check_variables(self, fields: Fields, node: Node) -> None:
-        for name in variables(node.text):
-            problem = name_problem(name)
-            if problem is None and self._known is not None and name not in self._known:
-                problem = f"variable {name} is not set"
-            if problem is not None:
-                fields.fault(node, problem)
 
 
 def _every(fields: Fields, usual: int) -> int:
@@ -240,8 +223,3 @@ def _tier(fields: Fields, usual: Tier) -> Tier:
 
 def _same_folder(location: str) -> bool:
     return PurePosixPath(location) == PurePosixPath(SEED_FOLDER.location)
-
-
-def _unseen(faults: list[Fault], node: Node, message: str) -> None:
-    """A fault that does not show its line: the secret stands in it."""
-    faults.append(replace(node.fault(message), excerpt=""))

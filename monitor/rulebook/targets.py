@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from monitor.core.routing import OUTBOX_PATH, Email, Outbox, Target, Webhook
 from monitor.core.urls import secret_query_keys
-from monitor.core.variables import name_problem, variables
+from monitor.core.variables import variables
 from monitor.errors import Fault
 from monitor.rulebook.document import Fields, Node
 from monitor.rulebook.schedules import listed, short
+from monitor.rulebook.written import VARIABLE, Surroundings, unseen
 
 _ADDRESS = re.compile(r"[^\s@,;:<>()\[\]{}\"\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
-_VARIABLE = re.compile(r"\$\{[^}]*\}\Z")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS = ("webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "host")
 _SECRET_HEADER = re.compile(r"(?i)authorization|cookie|token|secret|password|(?:^|-)key$")
 
 
-def read_target(fields: Fields, name: str, faults: list[Fault]) -> Target:
+def read_target(fields: Fields, name: str, faults: list[Fault], surroundings: Surroundings) -> Target:
     """What the receiver `name` is; exactly one of email, webhook, outbox."""
     written = [channel for channel in _READERS if fields.has(channel)]
     if len(written) > 1:
@@ -28,11 +27,11 @@ def read_target(fields: Fields, name: str, faults: list[Fault]) -> Target:
         fields.fault(fields.key(written[1]), message)
     if not written and not any(fields.has(key) for key in ("apprise", "feed", "exec")):
         fields.fault(fields.where, f"receiver '{name}' does not say what it is: {', '.join(_READERS)}")
-    targets = [_READERS[channel](fields, faults) for channel in written]
+    targets = [_READERS[channel](fields, faults, surroundings) for channel in written]
     return targets[0] if targets else Outbox()
 
 
-def _email(outer: Fields, faults: list[Fault]) -> Email:
+def _email(outer: Fields, faults: list[Fault], surroundings: Surroundings) -> Email:
     node = outer.node("email")
     if node is None:
         return Email(())
@@ -51,46 +50,47 @@ def _is_address(fields: Fields, node: Node) -> bool:
     return False
 
 
-def _webhook(outer: Fields, faults: list[Fault]) -> Webhook:
+def _webhook(outer: Fields, faults: list[Fault], surroundings: Surroundings) -> Webhook:
     node = outer.node("webhook")
     if node is None:
         return Webhook("")
     fields = Fields(node, outer.path, faults, "webhook")
     url = fields.text("url", required=True) or ""
     if url:
-        _check_url(fields, url, faults)
+        _check_url(fields, url, faults, surroundings)
     secret = fields.text("secret")
     if secret is not None:
-        _check_secret(fields, secret, faults)
-    headers = _headers(fields, faults)
+        _check_secret(fields, secret, faults, surroundings)
+    headers = _headers(fields, faults, surroundings)
     fields.finish()
     return Webhook(url, secret, headers)
 
 
-def _check_url(fields: Fields, url: str, faults: list[Fault]) -> None:
+def _check_url(fields: Fields, url: str, faults: list[Fault], surroundings: Surroundings) -> None:
     node = fields.node("url")
     assert node is not None, "it was just read"
-    _check_variables(fields, node)
-    literal = re.sub(r"\$\{[^}]*\}", "x", url)
-    if not _VARIABLE.match(url) and not re.match(r"https?://[^\s/@?#]+(?:[/?#]\S*)?\Z", literal):
+    surroundings.check_variables(fields, node)
+    literal = VARIABLE.sub("x", url)
+    if not VARIABLE.fullmatch(url) and not re.match(r"https?://[^\s/@?#]+(?:[/?#]\S*)?\Z", literal):
         if "@" in literal:
-            _unseen(faults, node, "user and password do not belong into a file; put the whole address into ${NAME}")
+            faults.append(unseen(node, "user and password do not belong into a file; put the address into ${NAME}"))
         else:
             fields.fault(node, "'url' is no web address; wanted: one as in https://hooks.example.org/x, or ${NAME}")
-    for key in secret_query_keys(re.sub(r"\$\{[^}]*\}", "", url)):
-        _unseen(faults, node, f"'{key}' in the address looks like a secret; write its value as ${{NAME}}")
+    for key in secret_query_keys(VARIABLE.sub("", url)):
+        faults.append(unseen(node, f"'{key}' in the address looks like a secret; write its value as ${{NAME}}"))
+    surroundings.check_address(fields, node)
 
 
-def _check_secret(fields: Fields, secret: str, faults: list[Fault]) -> None:
+def _check_secret(fields: Fields, secret: str, faults: list[Fault], surroundings: Surroundings) -> None:
     node = fields.node("secret")
     assert node is not None, "it was just read"
-    if _VARIABLE.match(secret):
-        _check_variables(fields, node)
+    if VARIABLE.fullmatch(secret):
+        surroundings.check_variables(fields, node)
     else:
-        _unseen(faults, node, "a secret does not belong into a file; write ${NAME} and set NAME in the environment")
+        faults.append(unseen(node, "a secret does not belong into a file; write ${NAME} and set it in the environment"))
 
 
-def _headers(outer: Fields, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
+def _headers(outer: Fields, faults: list[Fault], surroundings: Surroundings) -> tuple[tuple[str, str], ...]:
     node = outer.node("headers")
     if node is None:
         return ()
@@ -104,28 +104,16 @@ def _headers(outer: Fields, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
         elif key.text.lower() in _OURS:
             outer.fault(key, f"'{key.text}' is set by the program")
         elif outer.is_text(value):
-            _check_variables(outer, value)
+            surroundings.check_variables(outer, value)
             if _SECRET_HEADER.search(key.text) and not variables(value.text):
-                _unseen(faults, value, f"the value of '{key.text}' is a secret; write it as ${{NAME}}")
+                faults.append(unseen(value, f"the value of '{key.text}' is a secret; write it as ${{NAME}}"))
             if "\n" in value.text or "\r" in value.text:
                 outer.fault(value, "a header's value is one line")
             found.append((key.text, value.text))
     return tuple(found)
 
 
-def _check_variables(fields: Fields, node: Node) -> None:
-    for name in variables(node.text):
-        problem = name_problem(name)
-        if problem:
-            fields.fault(node, problem)
-
-
-def _unseen(faults: list[Fault], node: Node, message: str) -> None:
-    """A fault that does not show its line: the secret stands in it."""
-    faults.append(replace(node.fault(message), excerpt=""))
-
-
-def _outbox(outer: Fields, faults: list[Fault]) -> Outbox:
+def _outbox(outer: Fields, faults: list[Fault], surroundings: Surroundings) -> Outbox:
     path = outer.text("outbox") or OUTBOX_PATH
     node = outer.node("outbox")
     if node is None or node.kind != "text":
@@ -136,4 +124,9 @@ def _outbox(outer: Fields, faults: list[Fault]) -> Outbox:
     return Outbox("/".join(part for part in parts if part not in ("", ".")))
 
 
-_READERS: dict[str, Callable[[Fields, list[Fault]], Target]] = {"email": _email, "webhook": _webhook, "outbox": _outbox}
+_Reader = Callable[[Fields, list[Fault], Surroundings], Target]
+_READERS: dict[str, _Reader] = {
+    "email": _email,
+    "webhook": _webhook,
+    "outbox": _outbox,
+}

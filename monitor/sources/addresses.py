@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from socket import inet_aton
+from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -23,6 +25,7 @@ _NEVER = tuple(
     )
 )  # fmt: skip
 _ISATAP = (0x00005EFE, 0x02005EFE)
+_FIGURES = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}")
 _PERMIT = re.compile(
     r"(?:\[(?P<bracket>[^\]]+)\]|(?P<plain>[^/:]+|[^/]*:[^/]*:[^/]*?))(?P<length>/\d+)?(?::(?P<port>\d+))?"
 )
@@ -66,6 +69,36 @@ def refusal(address: Address, port: int, networks: Networks) -> str | None:
     if networks.permits(address, port) or is_public(address):
         return None
     return f"{address} is a private or reserved address, and allow_networks does not permit it"
+
+
+def written_refusal(url: str, networks: Networks) -> str | None:
+    """As `refusal`, for a web address as written: an address in figures, or localhost. What a name leads to is only
+    seen when it is asked.
+    """
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    if host == "localhost" or host.endswith(".localhost"):
+        meant = [refusal(ip_address(loopback), port, networks) for loopback in ("127.0.0.1", "::1")]
+        return None if None in meant else f"{host} is this machine, and allow_networks does not permit it"
+    address = _in_figures(host)
+    return refusal(address, port, networks) if address is not None else None
+
+
+def _in_figures(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    if not _FIGURES.fullmatch(host):
+        return None
+    try:
+        return IPv4Address(inet_aton(host))  # 127.1, 2130706433, 0x7f.0.0.1: resolvers read these too
+    except OSError:
+        return None
 
 
 def is_public(address: Address) -> bool:

@@ -18,8 +18,10 @@ from monitor.core.routing import (
 )
 from monitor.core.schedule import At, Every, Immediate
 from monitor.errors import Fault
-from monitor.matching.model import Severity
+from monitor.matching.book import Theme
+from monitor.matching.model import Mode, Severity
 from monitor.rulebook.receivers import lint_receivers, load_receivers
+from monitor.rulebook.written import ANYWHERE, Surroundings
 
 THEMES = {"china-russia-dual-use", "harbour-watch"}
 TAGS = {"export-controls", "ports"}
@@ -261,6 +263,7 @@ def test_what_was_adopted_under_other_rules_is_read_without_asking_for_themes():
 
 def test_lint_names_the_unsigned_and_the_unreached():
     text = """\
+        operator: hook
         receivers:
           hook: {webhook: {url: "https://hooks.example.org/x"}}
           idle: {outbox: state/idle}
@@ -270,3 +273,67 @@ def test_lint_names_the_unsigned_and_the_unreached():
         "receiver 'hook' has no secret: its peer cannot tell our messages from forged ones",
         "no route leads to receiver 'idle', so it gets nothing",
     ]
+
+
+def test_lint_names_mail_without_a_server_and_faults_that_nobody_hears_of():
+    text = "receivers: {desk: {email: {to: a@example.org}}}\nroutes: [{to: desk}]"
+    nobody = "no 'operator' is named: faults, and alerts that no route takes, are told to state/outbox alone"
+    assert [fault.message for fault in lint_receivers(PATH, book(text))] == [nobody]
+    assert [fault.message for fault in lint_receivers(PATH, book(text), mails=False)] == [
+        "receiver 'desk' is to get mail, but smtp_url is not set: nothing can be sent to it",
+        nobody,
+    ]
+    assert lint_receivers(PATH, DEFAULT_RECEIVERS, mails=False) == []
+
+
+def test_lint_names_themes_that_nobody_gets():
+    text = "operator: desk\nreceivers: {desk: {outbox: state/desk}}\nroutes: [{themes: harbour-watch, to: desk}]"
+    place = {"rules": (), "scope": {}, "title": "x", "path": "themes/x.yaml", "line": 1, "column": 8}
+    themes = (
+        Theme(id="harbour-watch", owner="desk", **place),
+        Theme(id="china-russia-dual-use", owner="dekc", **place),
+        Theme(id="tried-out", mode=Mode.SHADOW, **place),
+        Theme(id="put-away", mode=Mode.OFF, owner="nobody", **place),
+    )
+    assert [str(fault) for fault in lint_receivers(PATH, book(text), themes)] == [
+        "themes/x.yaml:1:8: the owner of theme 'china-russia-dual-use', 'dekc', is no receiver; "
+        "the operator is told instead",
+        "themes/x.yaml:1:8: no route takes alerts of theme 'china-russia-dual-use'; they go to the operator",
+    ]
+
+
+# --- what this machine has and permits
+
+WRITTEN = """\
+    receivers:
+      duty:
+        webhook:
+          url: "http://10.1.2.3/${PLACE}"
+          secret: ${SECRET}
+          headers: {Authorization: "Bearer ${TOKEN}"}
+    routes: [{to: duty}]
+    """
+
+
+def test_missing_variables_and_refused_addresses_are_faults_where_that_is_asked():
+    def refuse(url: str) -> str | None:
+        return "10.1.2.3 is private" if "10.1.2.3" in url else None
+
+    def found(surroundings: Surroundings) -> list[str]:
+        faults = load_receivers(PATH, dedent(WRITTEN), themes=None, tags=None, surroundings=surroundings)[1]
+        return [str(fault).removeprefix(f"{PATH}:").partition(";")[0] for fault in faults]
+
+    assert found(ANYWHERE) == []
+    assert found(Surroundings({"PLACE", "SECRET", "TOKEN"}, lambda url: None)) == []
+    assert found(Surroundings({"PLACE"}, refuse)) == [
+        "4:12: 10.1.2.3 is private",
+        "5:15: variable SECRET is not set",
+        "6:32: variable TOKEN is not set",
+    ]
+
+
+def test_no_other_fault_shows_the_line_of_a_secret():
+    text = "receivers: {duty: {webhook: {url: 'https://x.example/', secret: whsec_c2VjcmV0}, x: y}}\nroutes: [{to: x}]"
+    _, found = load(text)
+    assert len(found) == 3
+    assert not any("c2VjcmV0" in fault.excerpt for fault in found)

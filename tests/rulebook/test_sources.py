@@ -9,6 +9,7 @@ import pytest
 from monitor.core.entries import Kind, Source, Tier
 from monitor.errors import Fault
 from monitor.rulebook.sources import SEED_FOLDER, lint_sources, load_sources
+from monitor.rulebook.written import Surroundings
 
 PATH = "seeds/sources.yaml"
 
@@ -177,16 +178,33 @@ def test_variables_may_stand_for_what_is_secret(lines: str) -> None:
 
 def test_a_variable_without_value_is_a_fault_where_that_is_asked() -> None:
     line = "url: https://x.example/feed?token=${TOKEN}"
-    assert one(line, known_variables={"TOKEN"})[1] == []
-    assert one(line, known_variables=set())[1] == ["variable TOKEN is not set"]
+    assert one(line, surroundings=Surroundings({"TOKEN"}))[1] == []
+    assert one(line, surroundings=Surroundings(set()))[1] == [
+        "variable TOKEN is not set; set it in the environment, or TOKEN_FILE"
+    ]
 
 
 def test_an_address_that_must_not_be_asked_is_a_fault_where_that_is_asked() -> None:
     def refuse(url: str) -> str | None:
         return "127.0.0.1 is private" if "127.0.0.1" in url else None
 
-    assert one("url: http://127.0.0.1/feed", refuse=refuse)[1] == ["127.0.0.1 is private"]
-    assert one("url: http://x.example/feed", refuse=refuse)[1] == []
+    assert one("url: http://127.0.0.1/feed", surroundings=Surroundings(refuse=refuse))[1] == ["127.0.0.1 is private"]
+    assert one("url: http://x.example/feed", surroundings=Surroundings(refuse=refuse))[1] == []
+
+
+def test_a_written_address_is_judged_beside_its_variables() -> None:
+    def refuse(url: str) -> str | None:
+        return "private" if url.startswith("http://10.0.0.1/") else None
+
+    line = "url: http://10.0.0.1/feed?token=${TOKEN}"
+    assert one(line, surroundings=Surroundings(refuse=refuse))[1] == ["private"]
+    assert one("url: http://${HOST}/feed", surroundings=Surroundings(refuse=refuse))[1] == []
+
+
+def test_no_other_fault_shows_the_line_of_a_secret() -> None:
+    _, faults = load("sources:\n  - {id: No Name, url: 'https://x.example/?token=s3cret', tier: top}\n")
+    assert len(faults) == 3
+    assert not any("s3cret" in fault.excerpt for fault in faults)
 
 
 def test_headers_in_defaults_would_go_to_everybody() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.sources.addresses import NONE, is_public, parse_networks, refusal
+from monitor.sources.addresses import NONE, is_public, parse_networks, refusal, written_refusal
 
 PUBLIC = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
 NOT_PUBLIC = [
@@ -85,3 +85,32 @@ def test_what_is_no_network_is_named(text: str) -> None:
     assert len(networks.permitted) == 1
     assert len(errors) == 1
     assert f"'{text}'" in errors[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1/feed", "http://10.1.2.3:8080/", "https://[::1]/x", "http://localhost/", "http://LOCALHOST./x",
+     "http://api.localhost/", "http://2130706433/", "http://0x7f.1/", "http://127.1/", "http://user@192.168.0.1/",
+     "https://[::ffff:127.0.0.1]:8443/"],
+)  # fmt: skip
+def test_what_is_written_out_is_judged_without_asking_anybody(url: str) -> None:
+    assert "allow_networks does not permit it" in (written_refusal(url, NONE) or "")
+    everything, _ = parse_networks("0.0.0.0/0, ::/0")
+    assert written_refusal(url, everything) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.org/127.0.0.1", "http://93.184.215.14/", "http://intranet/", "http://localhost.example.org/",
+     "http://x:nonsense/", "http://[/", "x", "", "http://999.1.1.1/"],
+)  # fmt: skip
+def test_what_is_public_or_a_name_is_not_refused_as_written(url: str) -> None:
+    assert written_refusal(url, NONE) is None
+
+
+def test_the_port_that_is_written_or_meant_must_be_permitted() -> None:
+    networks, _ = parse_networks("127.0.0.1/32:8080, ::1/128:443")
+    assert written_refusal("http://127.0.0.1:8080/", networks) is None
+    assert written_refusal("http://127.0.0.1/", networks) is not None
+    assert written_refusal("https://localhost/", networks) is None
+    assert written_refusal("http://localhost/", networks) is not None
