@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Final, NamedTuple, TypeAlias
 
@@ -248,65 +248,67 @@ def _as_compared(text: str) -> str:
 
 def pattern_span(form: Pattern, text: str, start: int, end: int) -> tuple[int, int] | None:
     """The longest hit with the needle at start…end."""
-    last = max(_forward(form.pieces, form.anchor + 1, text, end), default=None)
+    last = max(_ends(form.pieces[form.anchor + 1 :], text, end), default=None)
     if last is None:
         return None
-    first = min(_backward(form.pieces, form.anchor - 1, text, start), default=None)
+    first = min(_starts(form.pieces[: form.anchor], text, start), default=None)
     return None if first is None else (first, last)
 
 
-def _forward(pieces: tuple[Piece, ...], index: int, text: str, at: int) -> Iterator[int]:
-    if index == len(pieces):
-        if ends(text, at):
-            yield at
-        return
-    piece = pieces[index]
-    if piece.kind == "star":
-        if index == len(pieces) - 1:
-            yield word_end(text, at)
+def _ends(pieces: Sequence[Piece], text: str, at: int) -> set[int]:
+    """Where a hit may end whose pieces after the needle begin at `at`: all places at once, piece by piece, so that
+    many stars cost no more than few.
+    """
+    places = {at}
+    for index, piece in enumerate(pieces):
+        if piece.kind == "star":
+            if index == len(pieces) - 1:
+                return {word_end(text, place) for place in places}
+            places = {reach for place in places for reach in _star_ends(text, place)}
+            continue
+        after = {place + len(word) for place in places for word in _readings(piece) if text.startswith(word, place)}
+        if piece.kind == "one":
+            after |= {place + 1 for place in places if place < len(text) and text[place].isalpha()}
+        places = after
+    return {place for place in places if ends(text, place)}
+
+
+def _starts(pieces: Sequence[Piece], text: str, at: int) -> set[int]:
+    """As `_ends`, but where a hit may begin whose pieces before the needle end at `at`."""
+    places = {at}
+    for index, piece in reversed(list(enumerate(pieces))):
+        if piece.kind == "star":
+            if index == 0:
+                return {word_start(text, place) for place in places}
+            places = {reach for place in places for reach in _star_starts(text, place)}
+            continue
+        before = {place - len(word) for place in places for word in _readings(piece) if text.endswith(word, 0, place)}
+        if piece.kind == "one":
+            before |= {place - 1 for place in places if place > 0 and text[place - 1].isalpha()}
+        places = before
+    return {place for place in places if begins(text, place)}
+
+
+def _star_ends(text: str, at: int) -> Iterator[int]:
+    """Where a star between other pieces may end that begins at `at`."""
+    for reach in range(at, min(len(text), at + MAX_WORD) + 1):
+        if reach > at and not (_in_word(text[reach - 1]) and (reach == at + 1 or joined(text, reach - 1))):
             return
-        reach = at
-        while reach - at <= MAX_WORD and _in_one_word(text, at, reach):
-            if _attached(text, at, reach):
-                yield from _forward(pieces, index + 1, text, reach)
-            reach += 1
-        return
-    for word in _readings(piece):
-        if text.startswith(word, at):
-            yield from _forward(pieces, index + 1, text, at + len(word))
-    if piece.kind == "one" and at < len(text) and text[at].isalpha():
-        yield from _forward(pieces, index + 1, text, at + 1)
+        if _attached(text, at, reach):
+            yield reach
 
 
-def _backward(pieces: tuple[Piece, ...], index: int, text: str, at: int) -> Iterator[int]:
-    if index < 0:
-        if begins(text, at):
-            yield at
-        return
-    piece = pieces[index]
-    if piece.kind == "star":
-        if index == 0:
-            yield word_start(text, at)
+def _star_starts(text: str, at: int) -> Iterator[int]:
+    for reach in range(at, max(0, at - MAX_WORD) - 1, -1):
+        if reach < at and not (_in_word(text[reach]) and (reach == at - 1 or joined(text, reach + 1))):
             return
-        reach = at
-        while at - reach <= MAX_WORD and _in_one_word(text, reach, at):
-            if _attached(text, reach, at):
-                yield from _backward(pieces, index - 1, text, reach)
-            reach -= 1
-        return
-    for word in _readings(piece):
-        if text.endswith(word, 0, at):
-            yield from _backward(pieces, index - 1, text, at - len(word))
-    if piece.kind == "one" and at > 0 and text[at - 1].isalpha():
-        yield from _backward(pieces, index - 1, text, at - 1)
+        if _attached(text, reach, at):
+            yield reach
 
 
-def _in_one_word(text: str, first: int, last: int) -> bool:
-    """Whether a star may stand for first…last: nothing, or characters of one word."""
-    if first < 0 or last > len(text):
-        return False
-    spaced = all(class_of(char) not in (OTHER, CJK, SOUTH_EAST) for char in text[first:last])
-    return spaced and all(joined(text, at) for at in range(first + 1, last))
+def _in_word(char: str) -> bool:
+    """Whether a star may stand for the character."""
+    return class_of(char) not in (OTHER, CJK, SOUTH_EAST)
 
 
 def _attached(text: str, first: int, last: int) -> bool:

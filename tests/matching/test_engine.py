@@ -318,3 +318,11 @@ def test_offsets_are_into_each_field_as_given() -> None:
         given = document.title if one.field == "title" else document.text
         assert given[one.start : one.end] == one.text
     assert [one.text for one in found[0].rules[0].evidence] == ["Кита\u0301й", "dual –\u00a0use", "chip"]
+
+
+@pytest.mark.timeout(30)
+def test_a_term_of_many_stars_stops_nobody() -> None:
+    """Tried one way after the other, these stars have more ways than can be tried in a lifetime."""
+    term = '"q' + "*a" * 20 + '*z"'
+    assert words(term, "q" + "a" * 60) == []
+    assert words(term, "q" + "a" * 60 + "z") == ["q" + "a" * 60 + "z"]
