@@ -18,11 +18,13 @@ from monitor.sources.unreadable import Unreadable
 MAX_BYTES = 64_000_000
 MAX_TITLE = 200
 SHORT_TITLE = 120
+MAX_HEADING = 2_000
 
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
-_HEADING = re.compile(r"\A#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)|\A(.+?)[ \t]*\n(?:=+|-{3,})[ \t]*(?:\n|\Z)")
+_MARKED = re.compile(r"#{1,6}[ \t]+(\S.*)")
+_UNDERLINE = re.compile(r"=+|-{3,}")
 
 Reader = Callable[[bytes, str], ParsedFeed]
 
@@ -80,14 +82,24 @@ def _markdown(body: bytes, name: str) -> ParsedFeed:
     front = _FRONT_MATTER.match(text)
     named = _FRONT_TITLE.search(front[1]) if front else None
     text = text[front.end() :].lstrip("\n") if front else text
-    heading = _HEADING.match(text)
-    title = one_line(heading[1] or heading[2]) if heading else ""
-    text = plain_text(text[heading.end() :] if heading else text)
+    title, text = _split_heading(text)
+    text = plain_text(text)
     if named:
         title = one_line(named[1].strip("\"'"))
     elif not title:
         title, text = split_title(text)
     return _one("markdown", ParsedEntry(raw_id=None, url=None, title=title[:MAX_TITLE], text=text, path=name))
+
+
+def _split_heading(text: str) -> tuple[str, str]:
+    """The heading that the text begins with, or "", and the rest."""
+    first, _, rest = text.partition("\n")
+    if len(first) > MAX_HEADING:
+        return "", text
+    if marked := _MARKED.match(first):
+        return one_line(marked[1].rstrip(" \t").rstrip("#")), rest
+    under, _, after = rest.partition("\n")
+    return (one_line(first), after) if first.strip() and _UNDERLINE.fullmatch(under.rstrip()) else ("", text)
 
 
 def split_title(text: str) -> tuple[str, str]:

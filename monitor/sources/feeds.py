@@ -26,7 +26,7 @@ MAX_FAULTS = 20
 _HEAD = 65_536
 _HTML = re.compile(rb"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 _FEED_ROOT = re.compile(rb"<(?:\w+:)?(?:rss|feed|rdf|channel)[\s>]", re.IGNORECASE)
-_PROLOG = re.compile(rb"\s+|<\?[^>]*>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[[^\]]*\])?[^>]*>", re.IGNORECASE | re.DOTALL)
+_PROLOG = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[[^\]]*\])?[^>]*>", re.IGNORECASE | re.DOTALL)
 _ROOT = re.compile(rb"<([A-Za-z_][\w.-]*(?::[\w.-]+)?)")
 _ENTITY = re.compile(rb"<!ENTITY([^>]*)")
 _PLAIN_ENTITY = re.compile(rb"""\s+[\w.-]+\s+(?:"[^"%&<]{0,64}"|'[^'%&<]{0,64}')\s*""")
@@ -137,8 +137,8 @@ def _refuse_html(body: bytes, url: str) -> None:
 
 def _refuse_entities(body: bytes) -> None:
     """Entity declarations that could grow or reach out. Short literal ones, as in old RSS, are harmless."""
-    root = re.search(rb"<[A-Za-z_]", body)
-    declared = _ENTITY.findall(body[: root.start()] if root else body)
+    start = _prolog_end(body)
+    declared = _ENTITY.findall(body[:start] if _ROOT.match(body, start) else body)
     if len(declared) > 300 or not all(_PLAIN_ENTITY.fullmatch(entity) for entity in declared):
         raise Unreadable("declares XML entities, which feeds do not need and attacks do; it was not parsed")
 
@@ -157,11 +157,15 @@ def _what_else(body: bytes) -> str:
 
 
 def _root_name(body: bytes) -> bytes | None:
+    root = _ROOT.match(body, _prolog_end(body))
+    return root[1] if root else None
+
+
+def _prolog_end(body: bytes) -> int:
     at = 0
     while prolog := _PROLOG.match(body, at):
         at = prolog.end()
-    root = _ROOT.match(body, at)
-    return root[1] if root else None
+    return at
 
 
 # --- after parsing --------------------------------------------------------------------------------

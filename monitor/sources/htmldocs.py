@@ -11,7 +11,8 @@ from monitor.sources.text import LenientParser, html_to_text, one_line
 from monitor.sources.unreadable import Unreadable
 
 _DATES = ("article:published_time", "date", "dc.date", "dcterms.date", "dcterms.created", "datepublished", "pubdate")
-_FIRST_HEADING = re.compile(r"<h1\b[^>]*>(.*?)</h1\s*>", re.IGNORECASE | re.DOTALL)
+_HEADING_OPENS = re.compile(r"<h1(?:\s[^<>]{0,1000})?>", re.IGNORECASE)
+_HEADING_CLOSES = re.compile(r"</h1\s{0,10}>", re.IGNORECASE)
 
 
 def parse_html(markup: str, name: str) -> ParsedEntry:
@@ -19,8 +20,7 @@ def parse_html(markup: str, name: str) -> ParsedEntry:
     head = _Head()
     head.feed(markup[:500_000])
     head.close()
-    heading = _FIRST_HEADING.search(markup[:2_000_000])
-    title = head.meta.get("og:title") or "".join(head.title) or (html_to_text(heading[1]) if heading else "")
+    title = head.meta.get("og:title") or "".join(head.title) or html_to_text(_first_heading(markup))
     text = html_to_text(markup)
     if not text:
         raise Unreadable("is a page without text")
@@ -35,6 +35,12 @@ def parse_html(markup: str, name: str) -> ParsedEntry:
         language=head.language,
         path=name,
     )
+
+
+def _first_heading(markup: str) -> str:
+    opens = _HEADING_OPENS.search(markup)
+    closes = _HEADING_CLOSES.search(markup, opens.end()) if opens else None
+    return markup[opens.end() : closes.start()] if opens and closes else ""
 
 
 class _Head(LenientParser):

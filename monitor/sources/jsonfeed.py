@@ -16,14 +16,14 @@ from monitor.sources.unreadable import Unreadable
 
 _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/([\d.]+)")
 _ITEMS = re.compile(r'"items"\s*:\s*\[\s*')
-MAX_DEPTH_ERROR = (msgspec.DecodeError, RecursionError)
+_DECODER = msgspec.json.Decoder(float_hook=str)  # an id of 1.50 stays one
 
 
 def parse_json_feed(body: bytes, url: str) -> ParsedFeed:
     """The feed in a JSON document. Raises `Unreadable` where it is another kind of document."""
     faults: tuple[str, ...] = ()
     try:
-        document = msgspec.json.decode(body)
+        document = _DECODER.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         document = {"items": _salvage(body.decode("utf-8", "replace"))}
         if not document["items"]:
@@ -32,7 +32,7 @@ def parse_json_feed(body: bytes, url: str) -> ParsedFeed:
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
         raise Unreadable("is JSON, but no JSON Feed: it has no list of items")
     version = _VERSION.match(_text(document, "version") or "")
-    base = urljoin(url, _text(document, "feed_url") or _text(document, "home_page_url") or "")
+    base = web_address(_text(document, "feed_url") or _text(document, "home_page_url"), url) or url
     language, author = _text(document, "language"), _author(document)
     entries = tuple(_entry(item, base, language, author) for item in document["items"] if isinstance(item, dict))
     return ParsedFeed(
@@ -51,7 +51,7 @@ def _entry(item: dict[str, Any], base: str, language: str | None, author: str | 
     text = html_to_text(markup) if markup else plain_text(plain or _text(item, "summary") or "")
     return ParsedEntry(
         # Numbers are ids in many feeds; the text is how they are written.
-        raw_id=str(raw_id) if isinstance(raw_id, str | int | float) and not isinstance(raw_id, bool) else None,
+        raw_id=str(raw_id) if isinstance(raw_id, str | int) and not isinstance(raw_id, bool) and raw_id != "" else None,
         url=web_address(link, base),
         title=one_line(_text(item, "title") or ""),
         text=text,
@@ -91,7 +91,7 @@ def _salvage(text: str) -> list[Any]:
     items: list[Any] = []
     if start is None:
         return items
-    at, decoder = start.end(), json.JSONDecoder()
+    at, decoder = start.end(), json.JSONDecoder(parse_float=str)
     while True:
         try:
             item, at = decoder.raw_decode(text, at)

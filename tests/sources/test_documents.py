@@ -76,11 +76,24 @@ def test_plain_text_in_an_old_encoding(tmp_path: Path) -> None:
         ("Head\n====\n\nBody.", "Head", "Body."),
         ("---\ntitle: 'Front'\ntags: x\n---\n\n# Head\n\nBody.", "Front", "Body."),
         ("First line\n\nBody.", "First line", "Body."),
+        ("## Head ##\nBody.", "Head", "Body."),
+        ("Head\n---  \nBody.", "Head", "Body."),
+        ("#No head\nBody.", "#No head", "Body."),
+        ("# ", "#", "#"),
     ],
 )
 def test_markdown(tmp_path: Path, text: str, title: str, body: str) -> None:
     entry = one(read(tmp_path, "a.md", text))
     assert (entry.title, entry.text) == (title, body)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.md", "# a" + " " * 60_000 + "x\n\nBody."), ("a.md", "a" + " " * 60_000 + "x\n"), ("a.html", "<h1>x" * 60_000)],
+)
+def test_text_made_to_be_slow_to_read_is_read(tmp_path: Path, name: str, text: str) -> None:
+    assert one(read(tmp_path, name, text)).text
 
 
 def test_html(tmp_path: Path) -> None:

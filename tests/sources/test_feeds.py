@@ -131,6 +131,12 @@ def test_entities_that_grow_or_reach_out_are_refused_before_parsing(declarations
     )
 
 
+@pytest.mark.parametrize("before", ["<!-- <rss> -->", "<?x <rss> ?>", "<?x > <!-- ?>"])
+def test_entities_are_not_hidden_behind_what_looks_like_a_root(before: str) -> None:
+    body = rss("<item><title>&l9;</title></item>", prolog=f'{before}<!DOCTYPE rss [<!ENTITY l0 "lol">{LAUGHS}]>')
+    assert "declares XML entities" in refused(body)
+
+
 def test_an_article_about_entities_is_read() -> None:
     entry = parse(rss('<item><title>x</title><description><![CDATA[<!ENTITY a "b">]]></description></item>')).entries
     assert len(entry) == 1
@@ -189,6 +195,17 @@ def test_fifty_thousand_entries_are_kept_and_more_are_said() -> None:
     feed = parse(rss("<item/>" * 50_010))
     assert len(feed.entries) == 50_000
     assert feed.faults == ("50,010 entries; the first 50,000 are kept",)
+
+
+def test_a_json_feed_with_an_address_that_is_none_keeps_its_entries_and_ids_letter_for_letter() -> None:
+    body = (
+        b'{"version":"https://jsonfeed.org/version/1","feed_url":"http://[bad",'
+        b'"items":[{"id":1.50,"url":"/a"},{"id":"","url":"/b"},{"id":7}]}'
+    )
+    entries = parse(body).entries
+    assert [entry.raw_id for entry in entries] == ["1.50", None, "7"]
+    assert entries[0].url is not None
+    assert entries[0].url.endswith("/a")
 
 
 def test_a_truncated_json_feed_gives_its_whole_items() -> None:
