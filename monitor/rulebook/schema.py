@@ -181,6 +181,7 @@ def _theme() -> Schema:
             {
                 "theme": _name("Id of the theme."),
                 "title": _text("What people read."),
+                "description": _text("What it is about, in a sentence or two."),
                 "owner": _text("A receiver: gets this theme's receipts, faults and scorecard."),
                 "contact": _text("Whom to ask; free text."),
                 "severity": _severity(),
@@ -240,7 +241,10 @@ def _schedule() -> Schema:
 
 def _receivers() -> Schema:
     email = _object({"to": _words("Addresses."), "together": _flag("One message for all.")}, ("to",))
-    webhook = _object({"url": _text("Address; may be ${NAME}."), "secret": _text("whsec_… as ${NAME}.")}, ("url",))
+    headers: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "description": "May hold ${NAME}."}
+    webhook = _object(
+        {"url": _text("Address; may be ${NAME}."), "secret": _text("whsec_… as ${NAME}."), "headers": headers}, ("url",)
+    )
     quiet = _object(
         {
             "from": _text(), "to": _text(), "time_zone": _text(), "then": _choice(("defer", "drop")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -90,7 +91,11 @@ def read_rule_files(rules: Path) -> tuple[Mapping[str, str], list[Fault]]:
 
 def _read(file: Path, shown: str, faults: list[Fault]) -> str | None:
     try:
-        size = file.stat().st_size
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            faults.append(Fault(shown, 0, 0, "not a file; it is not read"))
+            return None
+        size = found.st_size
         limit = MAX_BYTES if file.suffix in _LISTS else MAX_CHARACTERS * 4
         if size > limit:
             faults.append(Fault(shown, 0, 0, f"{size:,} bytes; at most {limit:,} are read"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -239,6 +240,15 @@ def test_text_that_is_not_utf8_is_named_and_the_others_are_read(rules: Path) -> 
     assert [str(fault) for fault in faults] == [
         "rules/themes/old.yaml:2:1: not UTF-8 (byte 19); save the file as UTF-8"
     ]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_among_the_files_holds_nobody(rules: Path) -> None:
+    os.mkfifo(rules / "themes" / "pipe.yaml")
+    files, faults = read_rule_files(rules)
+    assert sorted(files) == ["concepts/places.yaml", "themes/trade.yaml"]
+    assert [str(fault) for fault in faults] == ["rules/themes/pipe.yaml: not a file; it is not read"]
 
 
 def test_file_of_fifty_megabytes_is_refused_unread(rules: Path) -> None:
