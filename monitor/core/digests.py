@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ LISTED = 2000  # stories listed at all; beyond, they are counted
 ENTRIES_PER_STORY = 12
 EVIDENCE_PER_RULE = 20
 RULES_PER_ALERT = 20
+MAX_WHEN = 4000  # of a rule's expression
 NAMED = 20  # failing sources and notices named; beyond, they are counted
 MAX_URL = 2000
 
@@ -365,14 +366,25 @@ def _alert_line(alert: AlertRow, news: tuple[str, ...], entries: Sequence[EntryF
 
 
 def _rule_line(rule: RuleMatch, detailed: bool) -> RuleLine:
-    listed = rule.evidence[:EVIDENCE_PER_RULE] if detailed else ()
+    listed = _some_of_each(rule.evidence) if detailed else ()
     return RuleLine(
         rule=rule.rule,
         severity=rule.severity,
-        when=one_line(rule.when, 400),
+        when=one_line(rule.when, MAX_WHEN),
         evidence=tuple(msgspec.structs.replace(hit, text=one_line(hit.text, 120)) for hit in listed),
         more=len(rule.evidence) - len(listed),
     )
+
+
+def _some_of_each(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """As many hits as are listed, in their order; each concept's first three before the others."""
+    counts: Counter[str] = Counter()
+    ranked = []
+    for place, hit in enumerate(evidence):
+        of = hit.concept or hit.term
+        counts[of] += 1
+        ranked.append((counts[of] > 3, place))
+    return tuple(evidence[place] for place in sorted(place for _, place in sorted(ranked)[:EVIDENCE_PER_RULE]))
 
 
 def _entry_line(entry: EntryFacts) -> EntryLine:

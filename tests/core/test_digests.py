@@ -121,6 +121,23 @@ def test_a_story_shows_the_sentence_the_link_and_the_reason():
     assert story.alerts[0].news == ("first_match",)
 
 
+def test_of_many_hits_each_concept_has_some_and_the_expression_is_whole():
+    text = "crane " * 60 + "port"
+    places = [*range(0, 360, 6), 360]
+    hits = tuple(
+        Evidence(concept=word, term=word, field="text", start=at, end=at + len(word), text=word)
+        for at in places
+        for word in ("port" if at == 360 else "crane",)
+    )
+    when = " or ".join(f"concept-{number}" for number in range(60))
+    rule = RuleMatch(rule="stop", severity=Severity.MEDIUM, when=when, evidence=hits)
+    match = ev.EntryMatched(entry_id="e-s1", revision=1, theme="trade", book="b", mode="live", rules=(rule,))
+    told = line(entry(text=text, matches={"trade": match})).alerts[0].rules[0]
+    assert [hit.start for hit in told.evidence] == [*places[:19], 360]
+    assert told.more == 41
+    assert told.when == when
+
+
 def test_evidence_is_shown_in_the_revision_it_was_found_in():
     story = line(entry(texts={1: ("A crane fell", TEXT), 2: ("Nothing fell", "All is well.")}, revision=2))
     assert story.headline.text == "A crane fell"

@@ -16,6 +16,7 @@ from monitor.core.digests import AlertLine, Coverage, Digest, EntryLine, Failing
 from monitor.core.excerpts import Passage
 from monitor.matching.model import Severity
 from monitor.receivers.render import languages
+from monitor.receivers.render.expressions import shortened
 
 FULL = 40
 LISTED = 100
@@ -43,7 +44,9 @@ class Outlet:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a story is here: one rule of one theme, as written, and the words that met it."""
+    """Why a story is here: one rule of one theme, its expression (the clauses that decide, where it is long), and the
+    words that met it.
+    """
 
     theme: str
     rule: str
@@ -290,7 +293,8 @@ def _outlet(entry: EntryLine, times: Times) -> Outlet:
 
 
 def _reason(alert: AlertLine, rule: RuleLine) -> Reason:
-    return Reason(alert.theme_title or alert.theme, rule.rule, rule.when, _words(rule))
+    found = frozenset(hit.concept or hit.term for hit in rule.evidence)
+    return Reason(alert.theme_title or alert.theme, rule.rule, shortened(rule.when, found), _words(rule))
 
 
 def _words(rule: RuleLine) -> str:

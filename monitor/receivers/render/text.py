@@ -93,10 +93,10 @@ def _item(item: Item) -> Iterator[str]:
         yield ""
     for reason in item.reasons:
         yield from wrap(f"Why: {reason.theme} / {reason.rule}", indent, indent + "     ")
-        yield from wrap(reason.when, indent + "     ", indent + "     ")
         if reason.words:
             yield from wrap(f"words: {reason.words}", indent + "     ", indent + "     ")
-    yield f"{indent}monitor explain {' '.join(item.alert_ids[:3])}"
+        yield from wrap(reason.when, indent + "     ", indent + "     ")
+    yield f"{indent}Every clause: monitor explain {' '.join(item.alert_ids[:3])}"
 
 
 def _brief(brief: Brief) -> Iterator[str]:
