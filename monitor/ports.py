@@ -208,7 +208,9 @@ class Fetcher(Protocol):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a peer answered to a POST, whatever the status. Header names in lower case; `body` is cut at 64 KiB."""
+    """What a peer answered to a POST, whatever the status. Header names in lower case, `location` without secrets;
+    `body` is cut at 64 KiB.
+    """
 
     status: int
     headers: dict[str, str]
@@ -218,6 +220,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Poster(Protocol):
     """Sends one POST to an address of the owner's, follows no redirect, vets the address as `Fetcher` does.
 
+    Address and headers are handed over as written: `${NAME}` is put in by the poster, which so knows what not to show.
     Raises only `FetchFailed`; its `sent` says whether the peer may have it.
     """
 

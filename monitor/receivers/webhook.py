@@ -14,7 +14,6 @@ from standardwebhooks import Webhook as Signer
 from monitor.core.deliveries import Outcome, Result
 from monitor.core.excerpts import one_line
 from monitor.core.routing import Webhook
-from monitor.core.urls import redact_url
 from monitor.core.variables import expand
 from monitor.ports import Answer, Clock, FetchFailed, Message, Poster
 from monitor.receivers.render.payload import render_payload
@@ -39,15 +38,15 @@ class WebhookReceiver:
         """One POST, no redirects."""
         body = await asyncio.to_thread(render_payload, message)
         try:
-            url = expand(self._hook.url, self._secrets)
-            headers = {name: expand(value, self._secrets) for name, value in self._hook.headers}
-            headers |= self._standard_headers(message.delivery_id, body)
+            for text in (self._hook.url, *(value for _, value in self._hook.headers)):
+                expand(text, self._secrets)  # only to know that it can be
+            headers = dict(self._hook.headers) | self._standard_headers(message.delivery_id, body)
         except KeyError as error:
             return _failed(f"${{{error.args[0]}}} has no value; set it in the environment, or as {error.args[0]}_FILE")
         except ValueError as error:
             return _failed(str(error))
         try:
-            answer = await self._poster.post(url, body, headers)
+            answer = await self._poster.post(self._hook.url, body, headers)
         except FetchFailed as error:
             state = Result.UNKNOWN if error.sent else Result.FAILED
             lasting = error.lasting and not error.sent
@@ -106,7 +105,7 @@ def _failed(detail: str, *, permanent: bool = False) -> Outcome:
 
 def _target(answer: Answer) -> str:
     location = answer.headers.get("location")
-    return f" to {one_line(redact_url(location), 200)}" if location else ""
+    return f" to {one_line(location, 200)}" if location else ""
 
 
 def _retry_after(value: str | None, now: datetime) -> int | None:

@@ -32,6 +32,7 @@ ACCEPT = (
     "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5"
 )
 ANSWER_BYTES = 65_536  # of what a webhook's peer says
+SECRET_PART = 8  # characters; what is shorter is no key, and would be cut out of innocent words
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PERMANENT = (301, 308)
 _NOT_CONNECTED = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
@@ -70,8 +71,9 @@ class _Place:
     def redacted(self, text: str) -> str:
         """An address without secrets, those included that came out of `${NAME}`."""
         for secret in self.secrets:
-            for form in (secret, quote(secret), quote(secret, safe="")):
-                text = re.sub(re.escape(form), CUT, text, flags=re.IGNORECASE)  # hosts come back in lower case
+            for part in (secret, *_parts(secret)):
+                for form in (part, quote(part), quote(part, safe="")):
+                    text = re.sub(re.escape(form), CUT, text, flags=re.IGNORECASE)  # hosts come back in lower case
         return redact_url(text)
 
 
@@ -99,7 +101,7 @@ class Client:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock, self._networks, self._proxy, self._resolver, self._tls = clock, networks, proxy, resolver, tls
-        self._secrets = secrets or {}
+        self._secrets = {} if secrets is None else secrets
         self._limits = limits or Limits()
         self._agent = user_agent(contact)
         self._courtesy = Courtesy(self._limits.per_host, self._limits.spacing)
@@ -133,6 +135,8 @@ class Client:
         ):
             content = await answers.read(response, ANSWER_BYTES, cut=True)
             lower = {name.lower(): value for name, value in response.headers.items()}
+            if "location" in lower:
+                lower["location"] = place.redacted(lower["location"])
             return Answer(status=response.status_code, headers=lower, body=content)
 
     async def _follow(self, start: _Place, written: _Place, common: Headers, own: Headers) -> Fetched:
@@ -259,7 +263,8 @@ class Client:
         if expanded.userinfo:
             pair = unquote_to_bytes(expanded.userinfo)
             own.setdefault("Authorization", "Basic " + base64.b64encode(pair).decode("ascii"))
-        secrets = tuple(self._expand(f"${{{name}}}") for name in variables(url))
+        names = dict.fromkeys(name for text in (url, *headers.values()) for name in variables(text))
+        secrets = tuple(self._expand(f"${{{name}}}") for name in names)
         return _Place(_without_userinfo(expanded), True, tuple(filter(None, secrets))), own
 
     def _next(self, place: _Place, target: str, written: _Place) -> _Place:
@@ -315,6 +320,13 @@ def httpx_url(text: str, shown: str) -> httpx2.URL:
     if not url.host or "%" in url.host:  # a space in it, or the zone of a link-local address
         raise FetchFailed(f"{shown} names no host of the internet", lasting=True)
     return url
+
+
+def _parts(secret: str) -> list[str]:
+    """What of a secret address may come back under another scheme or host: its path, and what in it could be a key."""
+    path = secret.partition("://")[2] or secret
+    path = path[path.find("/") :] if "/" in path else ""
+    return [part for part in (path, *re.split(r"[/?&=#]", path)) if len(part) >= SECRET_PART]
 
 
 def _without_userinfo(url: httpx2.URL) -> httpx2.URL:

@@ -25,6 +25,7 @@ class Call:
     body: bytes
     verified: bool
     status: int | None
+    authorization: str = ""
 
     @property
     def json(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class HookServer:
         expected = Webhook(SECRET).sign(call_id, datetime.fromtimestamp(int(timestamp), UTC), body.decode())
         verified = expected in headers.get("webhook-signature", "").split()
         status = self.status
-        self.calls.append(Call(call_id, timestamp, body, verified, status))
+        self.calls.append(Call(call_id, timestamp, body, verified, status, headers.get("authorization", "")))
         if status is None:
             self._closing.wait()
             handler.close_connection = True

@@ -13,6 +13,8 @@ from monitor.core.deliveries import Outcome, Result
 from monitor.core.routing import Webhook
 from monitor.ports import Answer, FetchFailed
 from monitor.receivers.webhook import WebhookReceiver, new_secret
+from monitor.sources.addresses import parse_networks
+from monitor.sources.client import Client
 from tests.acceptance.hook_server import SECRET, HookServer
 from tests.fakes import START, ManualClock
 from tests.receivers.letters import digest, four_scripts, message
@@ -51,6 +53,15 @@ class LoopbackPoster:
                 raise FetchFailed("no answer", sent=True) from None
         finally:
             connection.close()
+
+
+async def by_the_client(hook: Webhook, secrets: Mapping[str, str]) -> Outcome:
+    """As the program sends it: the receiver with the one HTTP client."""
+    client = Client(clock=ManualClock(), networks=parse_networks("127.0.0.0/8")[0], secrets=secrets)
+    try:
+        return await WebhookReceiver(hook, secrets, client, ManualClock()).send(message())
+    finally:
+        await client.aclose()
 
 
 @pytest.fixture
@@ -119,7 +130,7 @@ async def test_what_a_status_means(server: HookServer, status: int, permanent: b
 
 async def test_a_redirect_is_not_followed_and_the_words_name_its_target():
     with HookServer(301, location="https://u:hunter2@new.example.org/hook?token=hunter2") as server:
-        outcome = await post(server)
+        outcome = await by_the_client(Webhook(server.url), {})
         assert (outcome.state, outcome.permanent) == (Result.FAILED, True)
         assert "new.example.org" in outcome.detail
         assert "hunter2" not in outcome.detail
@@ -160,9 +171,57 @@ async def test_secrets_come_from_outside_at_the_moment_of_sending(server: HookSe
     missing = await receiver.send(message())
     assert (missing.state, missing.permanent) == (Result.FAILED, False)
     assert "${HOOK_URL} has no value" in missing.detail
-    secrets |= {"HOOK_URL": url, "HOOK": SECRET, "TOKEN": "hunter2"}
-    assert (await receiver.send(message())).state is Result.DELIVERED
-    assert poster.headers[0]["authorization"] == "Bearer hunter2"
+    secrets |= {"HOOK_URL": url, "HOOK": SECRET}
+    missing = await receiver.send(message())
+    assert "${TOKEN} has no value" in missing.detail
+    assert not poster.headers
+
+
+async def test_the_client_puts_in_the_secrets(server: HookServer):
+    hook = Webhook("${HOOK_URL}", "${HOOK}", (("authorization", "Bearer ${TOKEN}"),))
+    secrets = {"HOOK_URL": server.url, "HOOK": SECRET, "TOKEN": "hunter2 ${HOOK}"}
+    assert (await by_the_client(hook, secrets)).state is Result.DELIVERED
+    assert server.calls[0].verified
+    assert server.calls[0].authorization == "Bearer hunter2 ${HOOK}", "a value is taken as it is"
+
+
+@pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        ("${CHAT_URL}", "hooks.example.org/services/T/B/SUPERSECRET"),
+        ("${CHAT_URL}", "ftp://hooks.example.org/services/T/B/SUPERSECRET"),
+        ("${CHAT_URL}", "http:///services/T/B/SUPERSECRET"),
+        ("${CHAT_URL}", "http://hooks.example .org/services/T/B/SUPERSECRET"),
+        ("${CHAT_URL}", "http://[::1/services/T/B/SUPERSECRET"),
+        ("${CHAT_URL}", "http://10.0.0.1/services/T/B/SUPERSECRET"),
+        ("${CHAT_URL}", "http://127.0.0.1:1/services/T/B/SUPERSECRET"),
+        ("${PATH}.example.org/hook", "SUPERSECRET"),
+    ],
+)
+async def test_an_address_that_comes_from_outside_is_in_no_message(url: str, value: str):
+    outcome = await by_the_client(Webhook(url), {"CHAT_URL": value, "PATH": value})
+    assert outcome.state is Result.FAILED
+    assert "supersecret" not in outcome.detail.lower()
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "{url}/services/T/B/SUPERSECRET?x=1",
+        "https://new.example.org/services/T/B/SUPERSECRET",
+        "/services/T/B/SUPERSECRET/",
+        "https://new.example.org/v2/B/SUPERSECRET",
+        "/services/T/B/supersecret",
+    ],
+)
+async def test_a_redirect_that_repeats_the_secret_address_does_not_tell_it(location: str):
+    with HookServer(301) as server:
+        server.location = location.format(url=server.url)
+        secrets = {"CHAT_URL": f"{server.url}/services/T/B/SUPERSECRET"}
+        outcome = await by_the_client(Webhook("${CHAT_URL}"), secrets)
+    assert "HTTP 301 to " in outcome.detail
+    assert "supersecret" not in outcome.detail.lower()
+    assert ("new.example.org" in outcome.detail) is ("new.example.org" in location)
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "whsec_" + "A" * 200])

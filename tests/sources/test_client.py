@@ -444,6 +444,18 @@ def test_a_value_that_came_out_of_a_variable_is_never_shown() -> None:
     run(scenario, secrets={"PLACE": "s3cret%2Fkey"})
 
 
+def test_a_move_of_an_address_that_is_a_secret_is_not_remembered() -> None:
+    async def scenario(server: Hostile, client: Client) -> None:
+        secrets["FEED"] = server.on("/private/s3cretkey", redirect("/v2/private/s3cretkey", 301))
+        server.on("/v2/private/s3cretkey", reply())
+        fetched = await get(client, "${FEED}")
+        assert (fetched.status, fetched.moved_to) == (200, None)
+        assert "s3cretkey" not in fetched.url
+
+    secrets: dict[str, str] = {}
+    run(scenario, secrets=secrets)
+
+
 def test_a_secret_that_http_forbids_is_not_quoted() -> None:
     async def scenario(server: Hostile, client: Client) -> None:
         error = await failure(client, server.url("/feed"), {"headers": {"X-Key": "${KEY}"}})
