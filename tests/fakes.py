@@ -1,9 +1,13 @@
-"""Stand-ins for what app.py hands in: the clock and chance. Fakes of ports live beside their contract suites."""
+"""Stand-ins for what app.py hands in: the clock, chance, and a store that others can hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+
+from monitor.errors import TryAgain
+from monitor.ports import Appended, Commit
+from monitor.store.memory import MemoryStore
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
 
@@ -33,3 +37,14 @@ class ScriptedDraw:
     def __call__(self) -> float:
         self._last = next(self._values, self._last)
         return self._last
+
+
+class LockableStore(MemoryStore):
+    """A store that another process can hold."""
+
+    locked = False
+
+    def append(self, commit: Commit) -> tuple[Appended, ...]:
+        if self.locked:
+            raise TryAgain("another process is writing")
+        return super().append(commit)

@@ -13,10 +13,10 @@ from monitor.core import views
 from monitor.core.routing import DEFAULT_RECEIVERS
 from monitor.errors import TryAgain
 from monitor.matching.model import Document
-from monitor.ports import Appended, Commit
+from monitor.ports import Commit
 from monitor.settings import load_settings
 from monitor.store.memory import MemoryStore
-from tests.fakes import ManualClock
+from tests.fakes import LockableStore, ManualClock
 
 THEME = """\
 theme: machines
@@ -25,17 +25,6 @@ severity: high
 rules:
   - {id: only, when: '"machine tools" and "%s"'}
 """
-
-
-class LockableStore(MemoryStore):
-    """A store that another process can hold."""
-
-    locked = False
-
-    def append(self, commit: Commit) -> tuple[Appended, ...]:
-        if self.locked:
-            raise TryAgain("another process is writing")
-        return super().append(commit)
 
 
 def test_an_edit_that_could_not_be_adopted_is_looked_at_again(tmp_path: Path) -> None:

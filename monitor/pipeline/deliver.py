@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from threading import Lock
 
 import structlog
 
@@ -15,7 +17,7 @@ from monitor.core import events as ev
 from monitor.core.deliveries import Outcome, Result
 from monitor.core.routing import OnUnknown
 from monitor.core.routing import Receiver as Configured
-from monitor.errors import WrongVersion
+from monitor.errors import MonitorError, WrongVersion
 from monitor.pipeline.gather import Timeline
 from monitor.ports import Commit, Draw, EventStore, Message, Receiver
 
@@ -41,14 +43,18 @@ class Deliverer:
         self._queues: dict[str, deque[str]] = {}
         self._workers: dict[str, set[asyncio.Task[None]]] = {}
         self._busy: set[str] = set()
+        # Outcomes that the store could not take. Thrown away, the peer would be sent what it has.
+        self._unrecorded: dict[str, tuple[views.DeliveryRow, Configured, Outcome]] = {}
         self._earlier: dict[str, timedelta] = {}
         self._starting = asyncio.Lock()
+        self._recording = Lock()  # worker threads record
         self._now = now
 
     async def start_due(self, now: datetime) -> int:
         """Put what is due at `now` on its way; returns how many deliveries that are."""
         self._now.set(now)
         async with self._starting:
+            await asyncio.to_thread(self._record_outcomes)
             due = await asyncio.to_thread(self._due, now, frozenset(self._busy))
             for row in due:
                 self._busy.add(row.delivery_id)
@@ -75,10 +81,12 @@ class Deliverer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(MonitorError):
+            await asyncio.to_thread(self._record_outcomes)
 
     def next_due(self, now: datetime) -> datetime | None:
         """When something is to be sent next; None where nothing waits, `now` where something is under way. Blocks."""
-        if self._busy:
+        if self._busy or self._unrecorded:
             return now
         if self._outbox_held():
             return None
@@ -98,7 +106,7 @@ class Deliverer:
             return []
         due = []
         for row in self._pending():
-            if row.delivery_id in busy:
+            if row.delivery_id in busy or row.delivery_id in self._unrecorded:
                 continue
             if self._again_after_death(row, now) if row.in_flight else self._due_at(row, now) <= now:
                 due.append(row)
@@ -150,7 +158,7 @@ class Deliverer:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                # Nothing was sent, or it was and could not be recorded: the log decides at the next look.
+                # Nothing was sent, or it was and the outcome waits to be recorded.
                 log.error(f"receiver '{receiver}': {type(error).__name__}: {error}", delivery=delivery_id)
             finally:
                 self._busy.discard(delivery_id)
@@ -169,7 +177,19 @@ class Deliverer:
             # A receiver promises not to raise; the message of one that does may hold a secret.
             log.exception("a receiver broke its promise", receiver=row.receiver, delivery=delivery_id)
             outcome = Outcome(state=Result.UNKNOWN, detail=f"internal error ({type(error).__name__})")
-        await asyncio.to_thread(self._conclude, row, receiver, outcome)
+        self._unrecorded[delivery_id] = (row, receiver, outcome)
+        await asyncio.to_thread(self._record_outcome, delivery_id)
+
+    def _record_outcomes(self) -> None:
+        for delivery_id in list(self._unrecorded):
+            self._record_outcome(delivery_id)
+
+    def _record_outcome(self, delivery_id: str) -> None:
+        with self._recording:
+            known = self._unrecorded.get(delivery_id)
+            if known is not None:
+                self._conclude(*known)
+                del self._unrecorded[delivery_id]
 
     def _prepare(self, delivery_id: str) -> tuple[views.DeliveryRow, Configured, Receiver, Message] | None:
         """Put the attempt on record; None where there is nothing to send any more."""

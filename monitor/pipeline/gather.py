@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
+from threading import Lock
 from typing import get_args
 
 from monitor.core import digests, views
@@ -36,6 +37,7 @@ class Timeline:
         self._store = store
         self._configure = configure
         self._known: dict[tuple[str, str], Configuration] = {}
+        self._compiling = Lock()
         self._rows: dict[str, tuple[int, views.BookRow | None]] = {}
 
     def current(self) -> Configuration:
@@ -74,11 +76,12 @@ class Timeline:
 
     def _compiled(self, rules: views.BookRow | None, configuration: views.BookRow | None) -> Configuration:
         key = (rules.revision if rules else "", configuration.revision if configuration else "")
-        if key not in self._known:
-            while len(self._known) >= KEPT:
-                del self._known[next(iter(self._known))]
-            self._known[key] = self._configure(rules, configuration)
-        return self._known[key]
+        with self._compiling:  # those who send ask too, each from a thread of its own
+            if key not in self._known:
+                while len(self._known) >= KEPT:
+                    del self._known[next(iter(self._known))]
+                self._known[key] = self._configure(rules, configuration)
+            return self._known[key]
 
 
 URGENT = frozenset(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from threading import Lock
 
 import structlog
 
@@ -12,7 +14,7 @@ from monitor.core import events as ev
 from monitor.core.entries import derived_id
 from monitor.core.routing import Receiver
 from monitor.core.trial import trial_digest
-from monitor.errors import StoreError, WrongVersion
+from monitor.errors import MonitorError, WrongVersion
 from monitor.pipeline import detect
 from monitor.pipeline.compose import Composer
 from monitor.pipeline.deliver import Connect, Deliverer, Reckoning
@@ -38,7 +40,7 @@ FIRST_POLLS_WAIT = timedelta(minutes=2)
 class Notifier:
     """Closes windows, composes digests, sends them. Everything it must remember is in the log.
 
-    `close_windows`, `next_wakeup` and `clock_set_back` block: call them from a worker thread, one at a time.
+    `close_windows`, `next_wakeup`, `send_now` and `clock_set_back` block: call them from worker threads.
     `deliver_due`, `drained` and `stop` are coroutines of one event loop.
     Instants handed in are those of the guarded clock (`core.clocks`).
     """
@@ -59,6 +61,7 @@ class Notifier:
         self._connect = connect
         self._deliverer = Deliverer(store, self._timeline, connect, draw, self._now)
         self._lookout = Lookout(self._compose.gather)
+        self._closing = Lock()  # a window closed by hand and one that is due must not meet
         self._waiting: dict[str, datetime] = {}
         self._waited_before: dict[str, datetime] = {}
         self._resumed = False
@@ -69,6 +72,10 @@ class Notifier:
         A window, its digest and the planned deliveries are one commit. `settle`: `group_wait` counts as elapsed and
         nothing is waited for (`run --once`). One receiver's trouble does not stop the others.
         """
+        with self._closing:
+            return self._close_windows(now, settle)
+
+    def _close_windows(self, now: datetime, settle: bool) -> int:
         self._now.set(now)
         self._resume(now)
         self._waited_before, self._waiting = self._waiting, {}
@@ -79,8 +86,8 @@ class Notifier:
                 closed += self._close(receiver, now, settle)
             except WrongVersion:
                 continue  # someone else closed it; the next look sees that
-            except StoreError:
-                raise
+            except MonitorError:
+                raise  # the store's trouble, and so everyone's
             except Exception:
                 log.exception("a window could not be closed and is tried again", receiver=receiver.name)
         return closed
@@ -106,17 +113,20 @@ class Notifier:
 
         What waits for matching or first polls counts as due now.
         """
-        moments = [self._deliverer.next_due(now)]
+        with self._closing:
+            moments = [self._deliverer.next_due(now), *self._windows_to_come(now)]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _windows_to_come(self, now: datetime) -> Iterator[datetime]:
         for receiver in self._timeline.current().book.receivers:
             if receiver.immediate:
                 pending = self._lookout.known(receiver.name)
                 if pending is not None and pending.first is not None:
-                    moments.append(pending.first[1] + receiver.group_wait)
+                    yield pending.first[1] + receiver.group_wait
             elif (slot := schedule.next_slot(receiver.schedule, now)) is not None:
-                moments.append(slot.due)
+                yield slot.due
         if self._waiting:
-            moments.append(now)
-        return min((moment for moment in moments if moment is not None), default=None)
+            yield now
 
     def clock_set_back(self, step: timedelta) -> None:
         """The clock was set back by `step` (positive): nothing that waits is delayed by it."""
@@ -127,9 +137,10 @@ class Notifier:
 
         The window that is due by its schedule comes all the same, and holds what came after this. Raises `NotFound`.
         """
-        version, now = self._store.version(f"receiver/{name}"), self._now()
-        receiver, window = self._compose.receiver(name), self._compose.window_now(name, now)
-        return self._append(receiver, window, now, version, actor=actor)
+        with self._closing:
+            version, now = self._store.version(f"receiver/{name}"), self._now()
+            receiver, window = self._compose.receiver(name), self._compose.window_now(name, now)
+            return self._append(receiver, window, now, version, actor=actor)
 
     async def send_trial(self, name: str) -> list[tuple[str, Outcome]]:
         """Send a marked test message to a receiver's every address, past the log; what came of each.
@@ -161,7 +172,7 @@ class Notifier:
         if row is None:
             return 0  # configured a moment ago; `ReceiverAdded` is on its way
         upto = self._store.head().position
-        window = self._immediate(receiver, row, upto, now, settle) if receiver.immediate else None
+        window = self._immediate(receiver, row, upto, now, version, settle) if receiver.immediate else None
         if not receiver.immediate:
             window = self._scheduled(receiver, row, upto, now)
         if window is None:
@@ -196,12 +207,12 @@ class Notifier:
         return self._compose.window(row, window_id, upto, slot.due)
 
     def _immediate(
-        self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime, settle: bool
+        self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime, version: int, settle: bool
     ) -> Window | None:
         operator = receiver.name in self._timeline.current().book.operator
         pending = self._lookout.look(receiver.name, row.upto, upto, operator=operator)
         if pending.first is None or pending.last is None:
-            self._pass_over(row, pending)
+            self._pass_over(row, pending, version)
             return None
         position, at = pending.first
         # A negative age: recorded before the clock was set back. It has waited.
@@ -209,7 +220,7 @@ class Notifier:
             return None
         return self._compose.window(row, schedule.immediate_window_id(receiver.name, position), upto, pending.last)
 
-    def _pass_over(self, row: views.ReceiverRow, pending: Pending) -> None:
+    def _pass_over(self, row: views.ReceiverRow, pending: Pending, version: int) -> None:
         """Now and then put on record how far there was nothing for a receiver, so that no restart looks there again."""
         if pending.seen - pending.after < FAR or pending.rows or pending.noticed:
             return
@@ -218,7 +229,8 @@ class Notifier:
             receiver=row.receiver, after=pending.after, upto=pending.seen, due=row.last_due or row.added_at,
             unmatched=0,
         )  # fmt: skip
-        self._store.append(Commit(events=(ev.NewEvent(stream=f"receiver/{row.receiver}", event=closed),)))
+        stream = f"receiver/{row.receiver}"
+        self._store.append(Commit(events=(ev.NewEvent(stream=stream, event=closed),), expected={stream: version}))
 
     def _first_polls(self, now: datetime) -> bool:
         return any(poll.polled == 0 and poll.failures == 0 for poll in self._store.due(now, 1000))

@@ -95,7 +95,7 @@ class Desk:
 
     def __init__(self, configured: ReceiverBook = DEFAULT_RECEIVERS, *, store: EventStore | None = None) -> None:
         self.clock = ManualClock()
-        self.store = store or MemoryStore(views=views.ALL, clock=self.clock, entropy=_entropy())
+        self.store = store or MemoryStore(views=views.ALL, clock=self.clock, entropy=entropy())
         self.receivers: dict[str, ScriptedReceiver] = {}
         self.books: dict[str, ReceiverBook] = {}
         self.themes = {THEME: ("ports",)}
@@ -221,6 +221,6 @@ def evidence(title: str, text: str, words: Iterable[str]) -> Iterator[Evidence]:
                 yield Evidence(concept=word, term=word, field=field_name, start=start, end=start + len(word), text=word)
 
 
-def _entropy() -> Callable[[int], bytes]:
+def entropy() -> Callable[[int], bytes]:
     numbers = count(1)
     return lambda size: hashlib.shake_256(next(numbers).to_bytes(8, "big")).digest(size)

@@ -10,12 +10,13 @@ from monitor.core import events as ev
 from monitor.core.entries import Arrival
 from monitor.core.routing import Email, OnUnknown, Outbox, Route
 from monitor.core.schedule import At
-from monitor.errors import MonitorError, NotFound
+from monitor.errors import MonitorError, NotFound, TryAgain
 from monitor.matching.model import Severity
 from monitor.pipeline.deliver import LANES
 from monitor.pipeline.notify import FAR, change_deliveries
 from monitor.ports import Commit, PollState
-from tests.pipeline.desk import DELIVERED, THEME, UNKNOWN, Desk, book, failed, outbox
+from tests.fakes import LockableStore, ManualClock
+from tests.pipeline.desk import DELIVERED, THEME, UNKNOWN, Desk, book, entropy, failed, outbox
 
 pytestmark = pytest.mark.anyio
 
@@ -415,6 +416,39 @@ async def test_a_receiver_that_raises_stops_only_itself():
     rows = {row.receiver: row for row in desk.deliveries()}
     assert rows["good"].state == "delivered"
     assert rows["bad"].last_error == "internal error (RuntimeError)"
+
+
+async def test_an_outcome_that_could_not_be_recorded_is_recorded_later_and_nothing_sent_again():
+    desk = Desk(book(outbox()), store=LockableStore(views=views.ALL, clock=ManualClock(), entropy=entropy()))
+    desk.alert()
+    desk.close()
+    assert isinstance(desk.store, LockableStore)
+    store = desk.store
+
+    def lock() -> None:
+        store.locked = True
+
+    desk.receiver().on_send = lock
+    await desk.deliver()
+    with pytest.raises(TryAgain):
+        await desk.deliver()
+    assert [row.state for row in desk.deliveries()] == ["pending"]
+
+    store.locked = False
+    await desk.deliver()
+    assert [row.state for row in desk.deliveries()] == ["delivered"]
+    assert len(desk.receiver().sent) == 1
+
+
+def test_a_store_that_is_held_is_the_callers_trouble_and_the_window_closes_later():
+    store = LockableStore(views=views.ALL, clock=ManualClock(), entropy=entropy())
+    desk = Desk(book(outbox()), store=store)
+    desk.alert()
+    store.locked = True
+    with pytest.raises(TryAgain):
+        desk.close()
+    store.locked = False
+    assert desk.close() == 1
 
 
 async def test_nothing_is_sent_while_the_outbox_is_held():

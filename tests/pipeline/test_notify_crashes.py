@@ -2,6 +2,7 @@
 after it; whatever the moment, the next process ends with the same digests and nothing lost.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -114,7 +115,8 @@ async def cycle(desk: Desk, mortal: MortalStore) -> None:
     except Killed:
         pass
     if mortal.life.dead:
-        await desk.notifier.stop(0)
+        with contextlib.suppress(Killed):
+            await desk.notifier.stop(0)  # the dead process's tasks; it can append nothing
         mortal.life = Life(None, after=False)
         desk.restart()
         for _ in range(2):
