@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
@@ -14,7 +14,6 @@ import msgspec
 from cyclopts import Parameter
 
 from monitor.app import open_store_to_read
-from monitor.books import compile_files
 from monitor.cli import context, output
 from monitor.cli.instants import parse_instant
 from monitor.cli.lists import Json, Since, Theme, Until
@@ -23,6 +22,7 @@ from monitor.cli.rules import Rules
 from monitor.core.excerpts import marked_line, one_line, passages
 from monitor.errors import ConfigurationError, NotFound, UsageError
 from monitor.matching.book import RuleBook
+from monitor.matching.engine import compile_book
 from monitor.matching.explain import NearMiss
 from monitor.matching.model import Evidence, ThemeMatch
 from monitor.pipeline import backtest as tried
@@ -30,7 +30,7 @@ from monitor.pipeline.backtest import Seen, Stretch, Task
 from monitor.rulebook.themes import load_rules, read_rule_files
 from monitor.settings import Settings
 
-FEW: Final = 4_000
+FEW: Final = 10_000
 """Positions that one process looks at sooner than others are started."""
 
 Jobs = Annotated[int | None, Parameter(help="So many processes (one a core; one alone for a short log).")]
@@ -59,10 +59,10 @@ def backtest(
     Every revision of every entry is looked at as it stood. With `--json` each has a line, as `monitor match` prints it.
     """
     settings = context.settings()
-    files = checked_rules(rules or settings.rules)[0]
+    book = checked_rules(rules or settings.rules)
     whole = span_of(settings, since, until)
     looked, found, by_rule = 0, 0, Counter[tuple[str, str]]()
-    for part in run_over(partial(_Backtest, settings, files, json), whole, jobs):
+    for part in run_over(partial(_Backtest, settings, book, json), whole, jobs):
         sys.stdout.write(part.text)
         looked, found = looked + part.looked, found + part.found
         by_rule.update(part.by_rule)
@@ -82,9 +82,9 @@ class _Matched(NamedTuple):
 
 
 class _Backtest(Trial):
-    def __init__(self, settings: Settings, files: Mapping[str, str], json: bool) -> None:
+    def __init__(self, settings: Settings, book: RuleBook, json: bool) -> None:
         super().__init__(settings)
-        self._engine = compile_files(files)
+        self._engine = compile_book(book)
         self._lines = _json_lines if json else _plain_lines
 
     def __call__(self, after: int, upto: int) -> _Matched:
@@ -140,10 +140,10 @@ def near_misses(
 ) -> None:
     """Stored entries that failed a rule by one clause only, and that no other rule of the theme found."""
     settings = context.settings()
-    files, book = checked_rules(rules or settings.rules)
+    book = checked_rules(rules or settings.rules)
     known_theme(theme, book)
     total = 0
-    for found in run_over(partial(_NearMisses, settings, files, theme), span_of(settings, since, until), jobs):
+    for found in run_over(partial(_NearMisses, settings, book, theme), span_of(settings, since, until), jobs):
         total += len(found)
         for seen, miss in found:
             if json:
@@ -165,9 +165,9 @@ def _near_miss_json(seen: Seen, miss: NearMiss) -> dict[str, Any]:
 
 
 class _NearMisses(Trial):
-    def __init__(self, settings: Settings, files: Mapping[str, str], theme: str | None) -> None:
+    def __init__(self, settings: Settings, book: RuleBook, theme: str | None) -> None:
         super().__init__(settings)
-        self._engine, self._theme = compile_files(files), theme
+        self._engine, self._theme = compile_book(book), theme
 
     def __call__(self, after: int, upto: int) -> list[tuple[Seen, NearMiss]]:
         return list(tried.near_misses(self._store, self._engine, self._theme, after, upto))
@@ -176,15 +176,15 @@ class _NearMisses(Trial):
 # --- what all of them need
 
 
-def checked_rules(folder: Path) -> tuple[dict[str, str], RuleBook]:
-    """The rule files of a folder, sound, and the book they are."""
+def checked_rules(folder: Path) -> RuleBook:
+    """The rule book in a folder. Raises `UsageError` where there is no folder, `ConfigurationError` with all faults."""
     if not folder.is_dir():
         raise UsageError(f"'{folder}' is no folder; name one like rules/, with themes/ in it")
     files, faults = read_rule_files(folder)
     book, found = load_rules(files)
     if book is None or faults:
         raise ConfigurationError(f"the rules in '{folder}' are faulty; nothing was tried", (*faults, *found))
-    return dict(files), book
+    return book
 
 
 def known_theme(theme: str | None, *books: RuleBook) -> None:

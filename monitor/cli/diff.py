@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 from cyclopts import Parameter
 
-from monitor.books import compile_files
 from monitor.cli import context, output
 from monitor.cli.backtest import Jobs, Trial, checked_rules, heading, known_theme, run_over, sentences, span_of
 from monitor.cli.lists import Json, Since, Theme, Until
+from monitor.matching.book import RuleBook
 from monitor.matching.compare import RuleChange
+from monitor.matching.engine import compile_book
 from monitor.pipeline import backtest as tried
 from monitor.pipeline.backtest import Seen, Stretch
 from monitor.settings import Settings
@@ -40,8 +41,8 @@ def diff(
     line; `term` is null where something else decides, and `reason` says what.
     """
     settings = context.settings()
-    (old, before), (new, after) = (checked_rules(folder) for folder in (old_rules, new_rules))
-    known_theme(theme, before, after)
+    old, new = checked_rules(old_rules), checked_rules(new_rules)
+    known_theme(theme, old, new)
     whole = span_of(settings, since, until)
     told = _Told()
     for changes in run_over(partial(_Diff, settings, old, new, theme, whole), whole, jobs):
@@ -81,12 +82,10 @@ class _Changes(NamedTuple):
 
 
 class _Diff(Trial):
-    def __init__(
-        self, settings: Settings, old: Mapping[str, str], new: Mapping[str, str], theme: str | None, whole: Stretch
-    ) -> None:
+    def __init__(self, settings: Settings, old: RuleBook, new: RuleBook, theme: str | None, whole: Stretch) -> None:
         super().__init__(settings)
         self._theme, self._whole = theme, whole
-        self._old, self._new = compile_files(old), compile_files(new)
+        self._old, self._new = compile_book(old), compile_book(new)
 
     def __call__(self, after: int, upto: int) -> _Changes:
         found = _Changes([], Counter())
