@@ -18,13 +18,19 @@ def home() -> Path:
 
 
 def settings() -> Settings:
-    """The settings of the working directory; raises `ConfigurationError` with every fault."""
-    return load_settings(home())
+    """The settings of the working directory, which say how to log from now on; raises `ConfigurationError` with every
+    fault.
+    """
+    from monitor.cli.logs import set_up_logging  # its library is large, and `--help` needs none
+
+    loaded = load_settings(home())
+    set_up_logging(loaded.log_format)
+    return loaded
 
 
 def actor() -> str:
     """Who acts, for the log: the user's login name."""
     try:
         return f"user:{getpass.getuser()}"
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):  # ImportError: no USERNAME on Windows
         return f"user:{os.getuid()}" if hasattr(os, "getuid") else "user"

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from monitor.cli.output import clean
+from monitor.cli.output import clean, paragraphs
 
 
 def set_up_logging(log_format: str) -> None:
@@ -19,28 +19,30 @@ def set_up_logging(log_format: str) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            # the richer formatters print local variables, and so secrets
+            colors=colours,
+            pad_event_to=0,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if log_format == "json" else _as_it_is,
+            structlog.processors.format_exc_info,
             _harmless,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # `sys.stderr` as it is when something is logged: several commands may run in one process
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-
-
-def _as_it_is(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return event
 
 
 def _harmless(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Words from feeds and servers may stand in a log line; their control characters may not."""
     return {
-        key: clean(value) if isinstance(value, str) and key != "exception" else value for key, value in event.items()
+        key: (paragraphs if key == "exception" else clean)(value) if isinstance(value, str) else value
+        for key, value in event.items()
     }

@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from monitor import control, daemon
 from monitor.app import opened
 from monitor.cli import context
-from monitor.cli.logs import set_up_logging
 from monitor.errors import TryAgain, UsageError
 from monitor.settings import Settings
 
@@ -26,7 +25,6 @@ def run(
     if once and until_idle:
         raise UsageError("--once and --until-idle exclude each other")
     settings = context.settings()
-    set_up_logging(settings.log_format)
     # What is made while starting stays: the collector finds no garbage in it, and stops all threads to look.
     gc.disable()
     try:
