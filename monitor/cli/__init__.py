@@ -26,6 +26,7 @@ _COMMANDS = (
     ("init", "admin:init", "Make a new working directory with a commented example of every file."),
     ("check", "rules:check", "Check settings, sources, rules and receivers; run the examples in the theme files."),
     ("ingest", "acts:ingest", "Read documents or feeds once; without arguments all sources, due or not."),
+    ("rules", "revisions:app", "List revisions of the rules; put a file back as it was."),
     ("match", "rules:match", "Match documents from JSON Lines against the rules; stores nothing."),
     ("backtest", "backtest:backtest", "Rules over the stored entries; sends and stores nothing."),
     ("diff", "diff:diff", "What a change of rules would have gained and lost, per rule and term."),

@@ -57,13 +57,19 @@ def rebuild(
     ] = None,
 ) -> int:
     """Compose a digest anew from the log and compare. Exit 0: the same bytes. Exit 1: what differs is named."""
-    from monitor.books import configure
+    from monitor.books import configure, load_book
     from monitor.core import digests
     from monitor.core.compare import differences
     from monitor.pipeline.compose import Composer
+    from monitor.pipeline.rule_changes import recompose
 
     with Reading(context.settings()) as reading:
-        composed, again = Composer(reading.store, configure).rebuild(digest)
+        composer = Composer(reading.store, configure)
+        composed = composer.stored(digest)
+        if digests.decode(composed.content).receipt:
+            again = recompose(reading.store, configure, load_book, composed)
+        else:
+            again = composer.rebuild(digest)[1]
     content, content_hash = digests.encode(again)
     if form is not None:
         recipient = composed.deliveries[0].recipient if composed.deliveries else composed.receiver

@@ -320,7 +320,10 @@ class PlannedDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DigestComposed(Event, frozen=True, kw_only=True):
-    """A digest and where it goes. `content` is the JSON text of `core.digests.Digest`; `content_hash` its SHA-256."""
+    """A digest and where it goes. `content` is the JSON text of `core.digests.Digest`; `content_hash` its SHA-256.
+
+    One that tells of an edit of the rules at `upto` is of no window: no `WindowClosed` has its `window_id`.
+    """
 
     digest_id: str
     window_id: str

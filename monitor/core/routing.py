@@ -143,14 +143,17 @@ class ReceiverBook:
         self, theme: str, tags: Collection[str], severity: Severity, *, rule_changed: bool = False
     ) -> tuple[str, ...]:
         """Who gets an alert: where routes lead, else the operator. What a changed rule found among old entries
-        (`rule_changed`) waits for scheduled digests; only where none is meant do immediate receivers get it, with
-        their next message.
+        (`rule_changed`) waits for scheduled digests, those of the operator where no route leads to one; only where
+        nobody reads such do immediate receivers get it, with their next message.
         """
         names = self.route(theme, tags, severity) or self.operator
         if rule_changed:
-            immediate = {receiver.name for receiver in self.receivers if receiver.immediate}
-            return tuple(name for name in names if name not in immediate) or names
+            return self._scheduled(names) or self._scheduled(self.operator) or names
         return names
+
+    def _scheduled(self, names: Collection[str]) -> tuple[str, ...]:
+        scheduled = {receiver.name for receiver in self.receivers if not receiver.immediate}
+        return tuple(name for name in names if name in scheduled)
 
 
 DEFAULT_OUTBOX = Receiver(name=FILE, target=Outbox(), group_wait=timedelta(0))

@@ -80,16 +80,21 @@ class Composer:
         """What this receiver would get if its window closed now. Raises `NotFound`."""
         return self.gather.compose(self.window_now(name, now))
 
-    def rebuild(self, digest_id: str) -> tuple[ev.DigestComposed, digests.Digest]:
-        """A digest as it was composed, and as it is composed anew from the log; unless something is wrong they say the
-        same, byte for byte. Raises `NotFound`.
-        """
+    def stored(self, digest_id: str) -> ev.DigestComposed:
+        """A digest as it was composed. Raises `NotFound`."""
         row = self._store.get(views.DIGESTS, digest_id)
         if row is None:
             raise NotFound(f"no digest has the id '{digest_id}'")
         composed = self._store.at(row.position).event
         if not isinstance(composed, ev.DigestComposed):
             raise NotFound(f"digest '{digest_id}' was erased at position {row.position}")
-        window = self._store.get(views.WINDOWS, row.window_id)
-        assert window is not None, "a digest has a window"
+        return composed
+
+    def rebuild(self, digest_id: str) -> tuple[ev.DigestComposed, digests.Digest]:
+        """A digest as it was composed, and as it is composed anew from the log; unless something is wrong they say the
+        same, byte for byte. For one that is no receipt. Raises `NotFound`.
+        """
+        composed = self.stored(digest_id)
+        window = self._store.get(views.WINDOWS, composed.window_id)
+        assert window is not None, "a digest that is no receipt has a window"
         return composed, self.gather.compose(self.window_then(window))

@@ -12,7 +12,7 @@ import structlog
 from monitor.core import deliveries, digests, views
 from monitor.core import events as ev
 from monitor.core.digests import Digest
-from monitor.errors import ConfigurationError
+from monitor.errors import ConfigurationError, NotFound
 from monitor.matching.book import RuleBook
 from monitor.pipeline import detect
 from monitor.pipeline.adopt import RULES_STREAM
@@ -127,6 +127,29 @@ class RuleChanges:
             )  # fmt: skip
         if events:
             self._store.append(Commit(events=tuple(events)))
+
+
+def recompose(store: EventStore, configure: Configure, load: Load, composed: ev.DigestComposed) -> Digest:
+    """A digest that is a receipt, anew from the log; unless something is wrong it says the same, byte for byte.
+
+    Raises `ConfigurationError` where this version cannot read the rules of then, `NotFound` where they were erased.
+    """
+    writer, told = Writer(store, Timeline(store, configure)), store.at(composed.upto)
+    found: list[Digest] = []
+    if isinstance(told.event, ev.RuleBookRefused):
+        row = row_at(store, told.position)
+        found = writer.of_refusal(told, row, load(row)) if row is not None else []
+    elif isinstance(told.event, ev.RuleBookAdopted):
+        change = read_change(store, load, told.position)
+        if change is not None:
+            survey = Survey(store, change)
+            while survey.step():
+                pass
+            found = writer.of_change(change, survey)
+    again = next((digest for digest in found if digest.digest_id == composed.digest_id), None)
+    if again is None:
+        raise NotFound(f"what receipt '{composed.digest_id}' tells of is no longer in the log")
+    return again
 
 
 class _Books:

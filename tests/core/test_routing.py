@@ -65,6 +65,7 @@ def test_what_no_route_takes_goes_to_the_operator():
 
 def test_what_a_changed_rule_found_goes_to_scheduled_receivers_if_there_are_any():
     assert to(book(Route(to=("now", "hourly"))), rule_changed=True) == ("hourly",)
+    assert to(book(Route(to=("now",)), operator=("boss", "hourly")), rule_changed=True) == ("hourly",)
     assert to(book(Route(to=("now",))), rule_changed=True) == ("now",)
 
 

@@ -4,6 +4,7 @@ import json
 from datetime import time
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.books import load_book
 from monitor.core import digests
@@ -11,8 +12,8 @@ from monitor.core import events as ev
 from monitor.core.entries import Arrival
 from monitor.core.receipts import Receipt, ThemeReceipt
 from monitor.core.schedule import At
-from monitor.errors import ConfigurationError
-from monitor.pipeline.rule_changes import RuleChanges
+from monitor.errors import ConfigurationError, NotFound
+from monitor.pipeline.rule_changes import RuleChanges, recompose
 from tests.pipeline.desk import DELIVERED, book, failed, outbox
 from tests.pipeline.edits import PATH, EditedDesk, theme
 
@@ -269,3 +270,23 @@ def test_rules_that_this_version_cannot_read_are_passed_over():
     assert not desk.digests()
     desk.rule_changes = RuleChanges(desk.store, desk.configure, load_book)
     assert not desk.rule_changes.step(desk.clock())
+
+
+def test_receipts_are_rebuilt_from_the_log_to_the_same_bytes_whatever_came_after():
+    desk = with_news()
+    desk.edit(**{PATH: theme(cranes=("gantry",))})
+    desk.follow()
+    desk.edit(f"{PATH}: a fault")
+    desk.follow()
+    composed = desk.digests("owner")
+    desk.clock.advance(days=40)
+    desk.entry("A gantry more", "A gantry fell.")
+    desk.edit(**{PATH: theme(cranes=("derrick",))})
+    desk.adopt(book(outbox("somebody")))
+    desk.follow()
+    for one in composed:
+        assert digests.encode(recompose(desk.store, desk.configure, load_book, one))[0] == one.content
+    assert len(composed) == 2
+    unknown = replace(composed[0], digest_id="dig-unknown")
+    with pytest.raises(NotFound, match="no longer in the log"):
+        recompose(desk.store, desk.configure, load_book, unknown)
