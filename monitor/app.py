@@ -8,8 +8,10 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -118,6 +120,8 @@ class Monitor:
         self._detecting = asyncio.Lock()
         self._reloading = asyncio.Lock()
         self._faults: tuple[Fault, ...] = ()
+        self._taken = False
+        self._clock_work: deque[Callable[[], object]] = deque()
         self._stopping = False
 
     async def start(self) -> None:
@@ -130,11 +134,12 @@ class Monitor:
             await self._take(await asyncio.to_thread(self.books.reload))
 
     async def reload_if_stale(self) -> None:
-        """Look at all files again where one was changed since the last look."""
-        if await asyncio.to_thread(self.books.stale):
+        """Look at all files again where one was changed since the last look, or that look led to nothing."""
+        if not self._taken or await asyncio.to_thread(self.books.stale):
             await self.reload()
 
     async def _take(self, reloaded: Reloaded) -> None:
+        self._taken = False
         if reloaded.engine is not None:
             self._detector.prepare(reloaded.revision, reloaded.engine)
             self._rule_changes.prepare(reloaded.revision, reloaded.engine.book)
@@ -147,17 +152,22 @@ class Monitor:
                 log.info("all files are sound again")
         self._faults = reloaded.faults
         await self._ingestor.adopt_sources(self.books.sources)
+        self._taken = True
 
     async def check_clock(self) -> None:
-        """Read the clock, and put it on record where it was moved."""
+        """Read the clock; where it was moved, put that on record, and let nothing be delayed by it."""
         self._clock()
         for step in self._clock.steps():
             if step.set_back:
-                await asyncio.to_thread(self.notifier.clock_set_back, step.set_back)
+                self._clock_work.append(partial(self.notifier.clock_set_back, step.set_back))
+                self._clock_work.append(partial(self._ingestor.clock_set_back, step.set_back))
             if step.anomaly is not None:
                 log.warning("the clock was moved", seconds=step.anomaly.step_seconds)
                 event = ev.NewEvent(stream="system", event=step.anomaly)
-                await asyncio.to_thread(self.store.append, Commit(events=(event,)))
+                self._clock_work.append(partial(self.store.append, Commit(events=(event,))))
+        while self._clock_work:  # what the store refuses is done once it does not
+            await asyncio.to_thread(self._clock_work[0])
+            self._clock_work.popleft()
 
     async def ingest_due(self, deadline: float | None = None) -> None:
         """Poll what is due; match what came at once."""
@@ -256,6 +266,7 @@ async def opened(settings: Settings) -> AsyncIterator[Monitor]:
     async with contextlib.AsyncExitStack() as undo:
         store = await asyncio.to_thread(open_store_to_write, settings, clock)
         undo.push_async_callback(asyncio.to_thread, store.close)
+        undo.enter_context(store.database.sole())
         for note in store.notes:
             log.warning(note)
         client = Client(clock=clock, contact=settings.contact, networks=networks, proxy=settings.proxy, secrets=known)

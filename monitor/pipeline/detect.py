@@ -12,6 +12,7 @@ from monitor.core import views
 from monitor.core.alerts import Candidate, alert_id, decide
 from monitor.core.entries import Arrival
 from monitor.core.stories import start_story
+from monitor.errors import WrongVersion
 from monitor.matching.model import Document, ThemeMatch
 from monitor.ports import Commit, EventStore, Matcher
 
@@ -52,8 +53,14 @@ class Detector:
     def catch_up(self) -> int:
         """Work up to the head of this instant; returns how many entries were matched against the rules."""
         total = 0
-        while (done := self._step()) is not None:
-            total += done
+        try:
+            while (done := self._step()) is not None:
+                total += done
+        except WrongVersion:
+            # Another process went on from the same checkpoint, or changed an alert: what it did is in the log.
+            self._checkpoint = self._cursor = self._store.checkpoint(SUBSCRIPTION)
+            self._book = None
+            raise
         return total
 
     def _step(self) -> int | None:

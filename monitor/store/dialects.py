@@ -82,6 +82,10 @@ class Database(ABC):
         """Held by who opens or rebuilds views, against other threads and (PostgreSQL) processes."""
 
     @abstractmethod
+    def sole(self) -> AbstractContextManager[None]:
+        """Held by the one program that works on the log. Raises `TryAgain` where another does."""
+
+    @abstractmethod
     def insert(
         self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""
     ) -> None:

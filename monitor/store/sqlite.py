@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -90,6 +90,9 @@ class Sqlite(Database):
     def exclusive(self, doing: str) -> Iterator[None]:
         with self._rebuilding:
             yield
+
+    def sole(self) -> AbstractContextManager[None]:
+        return nullcontext()  # the lock on `state/` does that (monitor.control)
 
     def insert(
         self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""

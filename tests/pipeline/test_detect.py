@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.entries import Arrival
+from monitor.errors import WrongVersion
 from monitor.matching.model import Document, Evidence, Mode, RuleMatch, Severity, ThemeMatch
 from monitor.pipeline.adopt import adopt_rules
 from monitor.pipeline.detect import BATCH, SUBSCRIPTION, Detector
@@ -240,3 +241,16 @@ def test_the_position_reached_at_an_instant(store: MemoryStore, clock: ManualClo
     assert position_at(store, clock.now) == 2
     clock.advance(hours=-9)
     assert position_at(store, clock.now) == 0
+
+
+def test_a_detector_that_was_overtaken_goes_on_behind_the_other(store: MemoryStore) -> None:
+    adopt_rules(store, {"ports": "port"}, [])
+    put(store, observed(parsed_entry(text="The port reopened.")))
+    slow, quick = Detector(store, Words), Detector(store, Words)
+    quick.catch_up()
+    with pytest.raises(WrongVersion):
+        slow.catch_up()
+    slow.catch_up()
+    assert types(store).count("AlertRaised") == 1
+    put(store, observed(parsed_entry(title="Another", text="The port closed.")))
+    assert slow.catch_up() == 1

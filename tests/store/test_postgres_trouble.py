@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import make_url
 
 from monitor.core.views import ALL
-from monitor.errors import StoreError, Unavailable
+from monitor.errors import StoreError, TryAgain, Unavailable
 from monitor.ports import Commit
 from monitor.store import open_store
 from monitor.store.sql import SqlStore
 from monitor.store.verify import verify
 from tests.contracts.children import entropy, entry, source_added
+from tests.contracts.conftest import Place
 from tests.fakes import ManualClock
 
 
@@ -202,3 +203,19 @@ def admin(postgres_url: str) -> Iterator[Callable[[str], None]]:
     plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
         yield connection.execute
+
+
+def test_one_program_at_a_time_works_on_a_database(postgres_url: str) -> None:
+    place = Place("postgres", postgres_url)
+    first, second = place.open(), place.open()
+    assert isinstance(first, SqlStore)
+    assert isinstance(second, SqlStore)
+    try:
+        with first.database.sole():
+            with pytest.raises(TryAgain, match="another monitor works on it"), second.database.sole():
+                pass
+            second.append(Commit(events=()))  # whoever only writes is not kept out
+        with second.database.sole():
+            pass
+    finally:
+        place.close()
