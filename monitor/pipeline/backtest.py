@@ -211,8 +211,10 @@ _task: Task[Any] | None = None
 
 def _start(start: Callable[[], Task[Any]]) -> None:
     import gc
+    import signal
 
     global _task
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear: it lets its processes go
     _task = start()
     gc.freeze()  # the rules live as long as the process; not to be walked again and again
 
