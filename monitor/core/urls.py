@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Iterator
+from urllib.parse import SplitResult, unquote, urlsplit
 
 CUT = "***"
 
@@ -12,6 +13,9 @@ _SECRET_KEY = re.compile(
     r"|(?:token|apikey|secret|password|signature|sessid|sessionid|authkey)$",
     re.IGNORECASE,
 )
+_USER = re.compile(r"^([^/?#]*/[\t\r\n]*/)[^/?#]*@")
+_PARAMETER = re.compile(r"(?<=[?&;#])[^?&;#=]+=")
+_VALUE = re.compile(r"(?:[^&;#]|;(?![^&;#=]*=))+")  # a `;` that begins no other parameter belongs to it
 _TRACKER = re.compile(
     r"(?:utm_.*|at_(?:medium|campaign|format|link_.*)|mc_[ce]id|(?:fb|g|y)clid|gclsrc|dclid|msclkid|wbraid|gbraid|igshid|cmpid"
     r"|ns_campaign|ns_mchannel|ns_source|xtor|wt\.mc_id|wt\.rss_f|ocid|ftag|guccounter|__twitter_impression)$",
@@ -21,29 +25,33 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def secret_query_keys(url: str) -> tuple[str, ...]:
-    """Names of query parameters whose values look like secrets (`token`, `api_key`, `X-Amz-Signature`, …)."""
-    names = (pair.partition("=") for pair in _split(url).query.split("&"))
-    return tuple(name for name, _, value in names if value and value != CUT and _SECRET_KEY.search(name))
+    """Names of parameters whose values look like secrets (`token`, `api_key`, `X-Amz-Signature`, …), as written."""
+    return tuple(url[name] for name, value in _secrets(url) if url[value] != CUT)
 
 
 def redact_url(url: str) -> str:
-    """The address without user, password and the values of secret query keys: fit to store, list and log."""
-    parts = _split(url)
-    userinfo, at, _ = parts.netloc.rpartition("@")
-    if at:
-        start = url.index("//") + 2
-        url = url[:start] + url[start + len(userinfo) + 1 :]
-    secrets = secret_query_keys(url)
-    if secrets:
-        head, mark, tail = url.partition("?")
-        query, hash_mark, fragment = tail.partition("#")
-        url = head + mark + "&".join(_redact_pair(pair) for pair in query.split("&")) + hash_mark + fragment
-    return url
+    """The address without user, password and the values of secret parameters: fit to store, list and log."""
+    # By patterns, not `urlsplit`: what is no address holds secrets too.
+    url = _USER.sub(r"\1", url)
+    shown, at = "", 0
+    for _, value in _secrets(url):
+        shown += url[at : value.start] + CUT
+        at = value.stop
+    return shown + url[at:]
 
 
-def _redact_pair(pair: str) -> str:
-    name, mark, value = pair.partition("=")
-    return f"{name}{mark}{CUT}" if value and _SECRET_KEY.search(name) else pair
+def _secrets(url: str) -> Iterator[tuple[slice, slice]]:
+    """Where the names and values of secret parameters stand, be it in path, query or fragment."""
+    query = url.find("?")
+    at = 0
+    for found in _PARAMETER.finditer(url):
+        start, name = found.end(), slice(found.start(), found.end() - 1)
+        if start <= at or not _SECRET_KEY.search(unquote(url[name])):
+            continue
+        value = _VALUE.match(url, start, query if start < query else len(url))
+        if value is not None:
+            at = value.end()
+            yield name, slice(start, at)
 
 
 def canonical_url(url: str, *, fragment: bool = False) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.core.urls import canonical_url, redact_url, secret_query_keys
@@ -22,6 +24,18 @@ from monitor.core.urls import canonical_url, redact_url, secret_query_keys
         ("https://example.org/f?key=", "https://example.org/f?key="),
         ("https://example.org/f?token=${TOKEN}", "https://example.org/f?token=***"),
         ("http://[::1", "http://[::1"),
+        ("http://user:hunter2@[::1/feed", "http://[::1/feed"),
+        ("http://user:hunter2@[::1/feed?token=abc", "http://[::1/feed?token=***"),
+        ("http:/\n/user:hunter2@example.org/", "http:/\n/example.org/"),
+        ("//user:hunter2@example.org/feed", "//example.org/feed"),
+        ("https://example.org/a//b@c", "https://example.org/a//b@c"),
+        ("https://example.org/f?%74oken=abc&access%5Ftoken=abc", "https://example.org/f?%74oken=***&access%5Ftoken=***"),
+        ("https://example.org/f?a=1;token=abc;id=7", "https://example.org/f?a=1;token=***;id=7"),
+        ("https://example.org/f?token=ab;cd?e&id=7", "https://example.org/f?token=***&id=7"),
+        ("https://example.org/f;jsessionid=abc?id=7", "https://example.org/f;jsessionid=***?id=7"),
+        ("https://example.org/f#access_token=abc&id=7", "https://example.org/f#access_token=***&id=7"),
+        ("https://example.org/#/f?token=abc", "https://example.org/#/f?token=***"),
+        ("https://example.org/f?to=https://b.example/?token=abc", "https://example.org/f?to=https://b.example/?token=***"),
         ("not a url at all", "not a url at all"),
     ],
 )  # fmt: skip
@@ -30,9 +44,24 @@ def test_secrets_are_cut(url: str, shown: str) -> None:
     assert redact_url(shown) == shown
 
 
-@given(st.text(alphabet="ab:/?#&=@[]%.", max_size=40))
+@given(st.text(alphabet="ab:/?#&;=@[]%.\n*", max_size=40))
+@example("?ab;key=a;key=b#key=c?key=d")
 def test_redaction_of_anything_settles_at_once(url: str) -> None:
     assert redact_url(redact_url(url)) == redact_url(url)
+
+
+@given(st.lists(st.sampled_from(["key=", "token=***", "x=1", "&", ";", "?", "#", "a"]), max_size=12))
+def test_redaction_of_pairs_settles_at_once(parts: list[str]) -> None:
+    url = "".join(parts)
+    assert redact_url(redact_url(url)) == redact_url(url)
+    assert not secret_query_keys(redact_url(url))
+
+
+@pytest.mark.parametrize("url", ["?a=" * 100_000, "?;a" * 100_000, "?key=;" * 100_000, "//" * 100_000 + "@"])
+def test_no_address_takes_long(url: str) -> None:
+    start = process_time()
+    redact_url(url)
+    assert process_time() - start < 2
 
 
 @given(st.text(alphabet="abcXYZ019", min_size=3, max_size=12))
