@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +27,7 @@ from monitor.pipeline.polls import (
     after_failure,
     after_folder,
     after_part,
+    earlier,
     fresh_state,
     seen_marks,
     within_reach,
@@ -53,8 +55,9 @@ log = structlog.get_logger()
 
 IN_FLIGHT = 64
 LOOK_AGAIN = 1.0  # seconds between two questions for what has become due while others are in flight
-RESTING = 60.0  # seconds a source is left alone when its poll could not even be written down
-BACKWARDS = 60.0  # seconds by which the clock may step back before due times are looked at anew
+RESTING = 60.0  # seconds a source is left alone that is still due after its poll, or could not even be written down
+BACKWARDS = 60.0  # seconds by which the clock may step back before due times are moved
+REMEMBERED = 10_000  # polls that a report tells of; among many slow sources a run may never end
 BY_HAND = "by-hand"
 
 
@@ -77,9 +80,8 @@ class Ingestor:
         self._locks: dict[str, asyncio.Lock] = {}
         self._looked = False
         self._stopping = False
-        self._flying: set[asyncio.Task[Polled]] = set()
+        self._flying: dict[asyncio.Task[Polled], str] = {}
         self._resting: dict[str, float] = {}
-        self._latest: datetime | None = None
 
     def stop(self) -> None:
         """Break off every poll in flight and begin none; runs under way return what they have, and nothing is lost."""
@@ -90,9 +92,16 @@ class Ingestor:
     # --- which sources there are --------------------------------------------------------------------
 
     async def adopt_sources(self, sources: Sequence[Source]) -> None:
-        """Watch exactly these from now on; differences to the log become `SourceAdded` and `SourceRemoved`."""
+        """Watch exactly these from now on; differences to the log become `SourceAdded` and `SourceRemoved`.
+
+        Where the store refuses, those of before are watched.
+        """
         before, self._sources = self._sources, {source.id: source for source in sources}
-        await _in_thread(self._adopt, before)
+        try:
+            await _in_thread(self._adopt, before)
+        except BaseException:
+            self._sources = before
+            raise
         for gone in before.keys() - self._sources.keys():
             self._locks.pop(gone, None)
 
@@ -125,39 +134,35 @@ class Ingestor:
             streams.append(f"source/{removed}")
         forgotten = tuple(sorted(states.keys() - self._sources.keys()))
         self._recorder.adopt(events, streams, Commit(polls=tuple(polls), forget_polls=forgotten))
-        self._latest = now
 
-    def _notice_the_clock(self) -> None:
-        now = self._clock()
-        if self._latest is not None and (self._latest - now).total_seconds() > BACKWARDS:
-            self._adopt(self._sources)
-        self._latest = now
+    def clock_set_back(self, step: timedelta) -> None:
+        """The clock was set back by `step` (positive): no poll is delayed by it. Blocks."""
+        if step.total_seconds() <= BACKWARDS:
+            return
+        flying = set(self._flying.values())  # what is in flight writes its state anew in a moment
+        polls = tuple(earlier(poll, step) for poll in self._store.polls() if poll.source_id not in flying)
+        self._store.append(Commit(polls=polls))
 
     # --- polling ------------------------------------------------------------------------------------
 
     async def ingest_due(self, deadline: float | None = None) -> Report:
         """Poll every source that is due, and those that become due meanwhile; at most `deadline` seconds."""
-        await _in_thread(self._notice_the_clock)
-        asked: set[str] = set()
         # At the start nobody has watched the folders for a while.
-        first = (
-            () if self._looked else tuple(source.id for source in self._sources.values() if source.kind is Kind.FOLDER)
-        )
+        first = [] if self._looked else [name for name, source in self._sources.items() if source.kind is Kind.FOLDER]
         self._looked = True
 
         async def next_ones(free: int) -> list[Source]:
             clock = asyncio.get_running_loop().time()
             self._resting = {name: until for name, until in self._resting.items() if until > clock}
-            limit = free + len(asked) + len(self._resting)
-            due = await _in_thread(self._store.due, self._clock(), limit)
+            left_alone = self._resting.keys() | set(self._flying.values())
+            due = await _in_thread(self._store.due, self._clock(), free + len(left_alone))
             await self._forget([poll.source_id for poll in due if poll.source_id not in self._sources])
-            ids = [poll.source_id for poll in due if poll.source_id in self._sources]
-            wanted = dict.fromkeys((*first, *ids))
-            found = [name for name in wanted if name not in asked and name not in self._resting][:free]
-            asked.update(found)
-            return [self._sources[name] for name in found]
+            wanted = dict.fromkeys((*first, *(poll.source_id for poll in due)))
+            found = [name for name in wanted if name in self._sources and name not in left_alone]
+            first[:] = [name for name in first if name in found[free:]]
+            return [self._sources[name] for name in found[:free]]
 
-        return await self._poll_many(next_ones, force=False, deadline=deadline)
+        return await self._poll_many(next_ones, force=False, deadline=deadline, kept=REMEMBERED)
 
     async def _forget(self, removed: list[str]) -> None:
         # A poll in flight when its source was removed has written its state once more.
@@ -184,21 +189,25 @@ class Ingestor:
         return report_of(report.polled, late)
 
     async def _poll_many(
-        self, next_ones: Callable[[int], Awaitable[list[Source]]], *, force: bool, deadline: float | None
+        self,
+        next_ones: Callable[[int], Awaitable[list[Source]]],
+        *,
+        force: bool,
+        deadline: float | None,
+        kept: int | None = None,
     ) -> Report:
         clock = asyncio.get_running_loop().time
         end = float("inf") if deadline is None else clock() + deadline
         tasks: dict[asyncio.Task[Polled], Source] = {}
-        results: list[Polled] = []
+        results: deque[Polled] = deque(maxlen=kept)
         broken: Exception | None = None
         try:
             while True:
                 if len(tasks) < IN_FLIGHT and clock() < end and broken is None and not self._stopping:
                     for source in await next_ones(IN_FLIGHT - len(tasks)):
                         task = asyncio.create_task(self._poll(source, force=force))
-                        tasks[task] = source
-                        self._flying.add(task)
-                        task.add_done_callback(self._flying.discard)
+                        tasks[task], self._flying[task] = source, source.id
+                        task.add_done_callback(self._flying.pop)
                 if not tasks:
                     break
                 wait = max(0.0, min(LOOK_AGAIN, end - clock()))
@@ -208,7 +217,10 @@ class Ingestor:
                 for task in done:
                     source = tasks.pop(task)
                     try:
-                        results.append(task.result())
+                        polled = task.result()
+                        results.append(polled)
+                        if polled.state not in ("new", "unchanged", "failed"):  # it may be due still
+                            self._resting[source.id] = clock() + RESTING
                     except asyncio.CancelledError:
                         if not self._stopping:
                             results.append(await self._too_late(source, deadline))

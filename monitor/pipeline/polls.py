@@ -54,6 +54,15 @@ def within_reach(poll: PollState, source: Source, now: datetime) -> PollState:
     return poll
 
 
+def earlier(poll: PollState, step: timedelta) -> PollState:
+    """The state with its instants earlier by `step`, as the clock is."""
+    return replace(
+        poll,
+        next_due=None if poll.next_due is None else poll.next_due - step,
+        not_before=None if poll.not_before is None else poll.not_before - step,
+    )
+
+
 def after_part(poll: PollState, row: SourceRow | None, *, seen: frozenset[str]) -> Step:
     """Part of a folder was read: what was is not read again, even if the rest never is."""
     return Step(poll=replace(poll, seen="".join(sorted(seen))))

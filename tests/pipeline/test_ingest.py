@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.entries import Arrival, Kind, ParsedEntry, ParsedFeed, Source
 from monitor.core.polling import CONFIRMED_MOVES
-from monitor.errors import StoreError, WrongVersion
+from monitor.errors import StoreError, TryAgain, WrongVersion
 from monitor.pipeline import ingest, recording
 from monitor.pipeline.ingest import Ingestor, by_hand_id
 from monitor.ports import MARK_LENGTH, Appended, Commit, DocumentsRead, Fetched, FetchFailed, PollState
@@ -543,6 +544,88 @@ def test_more_sources_than_fly_at_once_are_all_polled(monkeypatch: pytest.Monkey
     play(scenario)
 
 
+def test_a_slow_source_does_not_keep_others_from_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "LOOK_AGAIN", 0.01)
+
+    async def scenario(world: World) -> None:
+        free = asyncio.Event()
+
+        async def slow() -> Fetched:
+            await free.wait()
+            raise FetchFailed("closed the line")
+
+        quick = source("quick", every=300)
+        await world.ingestor.adopt_sources([FEED, quick])
+        world.network.on(FEED.location, slow)
+        world.publish(quick, parsed_entry("one"))
+        run = asyncio.create_task(world.ingestor.ingest_due())
+        for times in range(1, 5):
+            async with asyncio.timeout(10):
+                while world.poll("quick").polled < times:  # noqa: ASYNC110  (a row of the store, nothing to wait on)
+                    await asyncio.sleep(0.001)
+            world.clock.advance(minutes=6)
+        free.set()
+        await run
+        assert len(world.network.polls_of(FEED.id)) == 1
+
+    play(scenario)
+
+
+def test_asking_who_is_due_costs_the_same_for_each_of_many_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "IN_FLIGHT", 4)
+    told = 0
+
+    class Counting(MemoryStore):
+        def due(self, now: datetime, limit: int) -> list[PollState]:
+            nonlocal told
+            polls = super().due(now, limit)
+            told += len(polls)
+            return polls
+
+    clock = ManualClock()
+
+    async def scenario(world: World) -> None:
+        world.clock = clock
+        sources = [source(f"s{n}") for n in range(100)]
+        await world.ingestor.adopt_sources(sources)
+        for one in sources:
+            world.publish(one, parsed_entry(one.id))
+        assert (await world.ingestor.ingest_due()).observed == 100
+        assert told <= 100 * 2 * 4
+
+    play(scenario, World(Counting(views=views.ALL, clock=clock, entropy=lambda size: b"\0" * size)))
+
+
+@pytest.mark.parametrize("state", ["waiting", "gone"])
+def test_a_source_that_stays_due_is_not_asked_over_and_over(state: str) -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        poll = replace(world.poll(), not_before=START + timedelta(hours=1))
+        if state == "gone":  # and its poll state is another address's
+            poll = replace(poll, location="")
+            gone = ev.NewEvent(stream="source/port-news", event=ev.SourceGone(source_id=FEED.id, reason="HTTP 410"))
+            world.store.append(Commit(events=(gone,)))
+        world.store.append(Commit(polls=(poll,)))
+        async with asyncio.timeout(10):
+            report = await world.ingestor.ingest_due()
+        assert [one.state for one in report.polled] == [state]
+        assert (await world.ingestor.ingest_due()).polled == (), "left alone for a while"
+
+    play(scenario)
+
+
+def test_a_run_that_never_ends_remembers_no_more_than_its_latest_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "REMEMBERED", 3)
+
+    async def scenario(world: World) -> None:
+        sources = [source(f"s{n}") for n in range(5)]
+        await world.ingestor.adopt_sources(sources)
+        assert len((await world.ingestor.ingest_due()).polled) == 3
+        assert len((await world.ingestor.ingest_all()).polled) == 5
+
+    play(scenario)
+
+
 def test_a_store_that_cannot_write_is_reported_and_the_servers_are_spared() -> None:
     class Full(MemoryStore):
         full = False
@@ -665,12 +748,88 @@ def test_a_clock_that_ran_ten_years_ahead_for_a_minute_costs_one_poll() -> None:
         world.clock.advance(days=3650)
         await world.ingestor.ingest_due()
         world.clock.advance(days=-3650, minutes=1)
+        world.ingestor.clock_set_back(timedelta(days=3650))
         await world.ingestor.ingest_due()
         due = world.poll().next_due
         assert due is not None
         assert due < START + timedelta(days=1)
 
     play(scenario)
+
+
+def test_a_clock_set_back_an_hour_delays_no_poll() -> None:
+    async def scenario(world: World) -> None:
+        gone = source("gone")
+        await world.ingestor.adopt_sources([FEED, gone])
+        world.publish(FEED, parsed_entry("one"), wait=600)
+        world.network.on(gone.location, FetchFailed("HTTP 410", status=410, gone=True))
+        await world.ingestor.ingest_due()
+        before, hour = world.poll(), timedelta(hours=1)
+        assert before.next_due is not None and before.not_before is not None
+        world.clock.advance(hours=-1)
+        world.ingestor.clock_set_back(timedelta(microseconds=3))  # the two clocks are never quite of one mind
+        assert world.poll() == before
+        world.ingestor.clock_set_back(hour)
+        assert world.poll() == replace(before, next_due=before.next_due - hour, not_before=before.not_before - hour)
+        assert world.poll("gone").next_due is None
+
+    play(scenario)
+
+
+def test_a_clock_set_back_leaves_polls_in_flight_alone() -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        asked, free = asyncio.Event(), asyncio.Event()
+        world.publish(FEED, parsed_entry("one"))
+        answer = world.network.scripts[FEED.location][0]
+        assert isinstance(answer, Fetched)
+
+        async def slow() -> Fetched:
+            asked.set()
+            await free.wait()
+            return answer
+
+        world.network.on(FEED.location, slow)
+        run = asyncio.create_task(world.ingestor.ingest_due())
+        await asked.wait()
+        before = world.poll()
+        world.clock.advance(hours=-1)
+        world.ingestor.clock_set_back(timedelta(hours=1))
+        assert world.poll() == before, "it is written anew in a moment"
+        free.set()
+        await run
+        due = world.poll().next_due
+        assert due is not None and world.clock() < due <= world.clock() + timedelta(seconds=FEED.every * 1.05)
+
+    play(scenario)
+
+
+def test_sources_that_could_not_be_put_on_record_are_not_watched_and_come_with_the_next_look() -> None:
+    class Locked(MemoryStore):
+        locked = False
+
+        def append(self, commit: Commit) -> tuple[Appended, ...]:
+            if self.locked:
+                raise TryAgain("another process is writing")
+            return super().append(commit)
+
+    store = Locked(views=views.ALL, clock=ManualClock(), entropy=lambda size: b"\0" * size)
+
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        added = source("added")
+        world.publish(added, parsed_entry("one"))
+        store.locked = True
+        with pytest.raises(TryAgain):
+            await world.ingestor.adopt_sources([FEED, added])
+        store.locked = False
+        await world.ingestor.ingest_all()
+        assert world.network.polls_of("added") == [], "an entry's source is on record before it"
+        await world.ingestor.adopt_sources([FEED, added])
+        assert [event.source_id for event in world.events(ev.SourceAdded)] == [FEED.id, "added"]
+        assert (await world.ingestor.ingest_due()).observed == 1
+
+    play(scenario, World(store))
 
 
 # --- folders and what is given by hand
