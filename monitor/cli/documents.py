@@ -26,6 +26,12 @@ class Line(NamedTuple):
     wrong: str = ""
 
 
+def refuse_options(word: str) -> None:
+    """Raise `UsageError` where the word for a file, which may be `-`, is an option that no command has."""
+    if word.startswith("-") and word != "-":
+        raise UsageError(f"unknown option '{word}'; a file of that name is written ./{word}")
+
+
 def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
     """The numbered, non-empty lines of a file, or of stdin for `-`."""
     with ExitStack() as stack:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.cells import cell_len
 
 from monitor.books import compile_files
 from monitor.cli import context, output
@@ -15,9 +18,10 @@ from monitor.core import views
 from monitor.errors import NotFound
 from monitor.matching.explain import Clause, RuleExplanation, ThemeExplanation
 from monitor.matching.explain import explain as explain_document
+from monitor.matching.model import Evidence
 from monitor.pipeline.detect import book_files, document_of
 
-MAX_PLACES = 6
+MAX_PLACES, FEW_PLACES = 6, 3
 
 
 def explain(
@@ -45,10 +49,11 @@ def explain(
     if json:
         output.json_lines({"entry_id": entry.entry_id, "book": revision, "theme": one} for one in explained)
         return
-    print(output.clean(f"entry {entry.entry_id}, revision {entry.revision}: {entry.title}"))
+    told = _Told(shutil.get_terminal_size().columns)
+    told.line(0, f"entry {entry.entry_id}, revision {entry.revision}:", entry.title.split())
     print(f"rule book {revision}{' (in force now)' if now else ''}")
     for one in explained:
-        _print_theme(one)
+        told.theme(one)
 
 
 def _revision(reading: Reading, position: int, now: bool) -> str:
@@ -63,41 +68,75 @@ def _revision(reading: Reading, position: int, now: bool) -> str:
     return list(revisions)[-1]
 
 
-def _print_theme(theme: ThemeExplanation) -> None:
-    print(f"\ntheme {theme.theme}: {'matched' if theme.matched else 'not matched'}")
-    for rule in theme.rules:
-        _print_rule(rule)
+class _Told:
+    """Prints rules as trees of clauses. What stands in several clauses is shown at the first."""
+
+    def __init__(self, width: int) -> None:
+        self._width = max(width, 40)
+        self._shown: set[tuple[str, tuple[Evidence, ...]]] = set()
+
+    def theme(self, theme: ThemeExplanation) -> None:
+        print(f"\ntheme {theme.theme}: {'matched' if theme.matched else 'not matched'}")
+        for rule in sorted(theme.rules, key=lambda rule: not rule.matched):  # what answers the question first
+            self._rule(rule)
+
+    def _rule(self, rule: RuleExplanation) -> None:
+        self._shown.clear()
+        print()
+        self.line(2, f"rule {rule.rule} ({rule.severity.value}):", ["matched" if rule.matched else "not matched"])
+        if rule.near_miss:
+            self.line(4, "near miss:", rule.near_miss.split())
+        self._clause(rule.when, 4, whole=rule.when.true)
+        if rule.unless is not None and rule.unless.true:
+            self.line(4, "stopped by unless:", [])
+            self._clause(rule.unless, 6, whole=True)
+        elif rule.unless is not None:
+            self.line(4, "not stopped by unless:", rule.unless.text.split())
+        if rule.where is not None:
+            self.line(4, "stopped by where:", rule.where.split())
+
+    def _clause(self, clause: Clause, indent: int, *, whole: bool, within: frozenset[Evidence] | None = None) -> None:
+        """`whole`: true parts are taken apart as well. `within`: the words that a true proximity or count rests on."""
+        mark = "✓" if clause.true else "✗"
+        if not clause.clauses or (clause.true and not whole):
+            self._words(f"{mark} {clause.text}", clause, indent, within, MAX_PLACES if whole else FEW_PLACES)
+            return
+        text = f"{mark} {clause.text}"
+        print(" " * indent + output.cut(output.clean(text), self._width - indent))  # its parts follow
+        if clause.true and clause.kind in ("near", "count"):
+            within = frozenset(clause.places)
+        for part in clause.clauses:
+            self._clause(part, indent + 2, whole=whole and clause.true, within=within)
+
+    def _words(self, text: str, clause: Clause, indent: int, within: frozenset[Evidence] | None, most: int) -> None:
+        places = tuple(place for place in clause.places if within is None or place in within) or clause.places
+        said = (clause.text, places)
+        if places and said in self._shown:
+            self.line(indent, text, ["(as above)"])
+            return
+        self._shown.add(said)
+        terms: dict[tuple[str, int, int, str], list[str]] = {}
+        for place in places:
+            terms.setdefault((place.field, place.start, place.end, place.text), []).append(place.term)
+        words = [_word(*place, found) for place, found in list(terms.items())[:most]]
+        more = [f"+{len(terms) - most} more"] if len(terms) > most else []
+        self.line(indent, text, [*(f"{word}," for word in words[:-1]), *words[-1:], *more])
+
+    def line(self, indent: int, text: str, parts: Sequence[str]) -> None:
+        """The text and the parts behind it, in as many lines as they take; a part is broken only between its words."""
+        line, fresh = " " * indent, True
+        room = self._width - indent - 4
+        fitting = (words for part in parts for words in ([part] if cell_len(part) <= room else part.split()))
+        for shown in map(output.clean, (*text.split(), *fitting)):
+            if not fresh and cell_len(line) + 1 + cell_len(shown) > self._width:
+                print(line)
+                line, fresh = " " * (indent + 4), True
+            line, fresh = line + ("" if fresh else " ") + shown, False
+        print(line)
 
 
-def _print_rule(rule: RuleExplanation) -> None:
-    near = f"  (near miss: {rule.near_miss})" if rule.near_miss else ""
-    print(
-        output.clean(
-            f"  rule {rule.rule} ({rule.severity.value}): {'matched' if rule.matched else 'not matched'}{near}"
-        )
-    )
-    _print_clause(rule.when, 2)
-    if rule.unless is not None:
-        if rule.unless.true:
-            print(output.clean(f"    stopped by unless: {rule.unless.text}"))
-            _print_clause(rule.unless, 3)
-        else:
-            print(output.clean(f"    not stopped by unless: {rule.unless.text}"))
-    if rule.where is not None:
-        print(output.clean(f"    stopped by where: {rule.where}"))
-
-
-def _print_clause(clause: Clause, depth: int) -> None:
-    indent = "  " * depth
-    text = " ".join(clause.text.split())
-    print(output.clean(f"{indent}{'✓' if clause.true else '✗'} {text}"))
-    if clause.clauses and clause.kind in ("and", "or", "not", "near", "field", "count"):
-        for child in clause.clauses:
-            _print_clause(child, depth + 1)
-    else:
-        for place in clause.places[:MAX_PLACES]:
-            print(
-                output.clean(f"{indent}    “{place.text}”  {place.field} {place.start}–{place.end}, term {place.term}")
-            )
-        if len(clause.places) > MAX_PLACES:
-            print(f"{indent}    +{len(clause.places) - MAX_PLACES} more")
+def _word(field: str, start: int, end: int, text: str, terms: Sequence[str]) -> str:
+    """A word with its place; and the terms that found it, unless it is the term itself."""
+    others = [term for term in terms if term.casefold() != text.casefold()]
+    by = f" ({', '.join(others)})" if others and len(others) == len(terms) else ""
+    return f"“{' '.join(text.split())}” {field} {start}–{end}{by}"

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from monitor import control
 from monitor.app import open_store_to_write, wall_clock
 from monitor.cli import context, output
+from monitor.cli.documents import refuse_options
 from monitor.cli.lists import Json, Limit, log_json
 from monitor.cli.reading import Reading
 from monitor.core import events as ev
@@ -93,9 +94,12 @@ def export(
 
 
 def import_(
-    file: Annotated[Path | None, Parameter(name="FILE", help="JSON Lines; default standard input.")] = None,
+    file: Annotated[
+        Path | None, Parameter(name="FILE", help="JSON Lines; default standard input.", allow_leading_hyphen=True)
+    ] = None,
 ) -> None:
     """A log in, into an empty database; every line is checked against the chain."""
+    refuse_options(str(file or "-"))
     if file is None or str(file) == "-":
         _import(sys.stdin.buffer)
     else:

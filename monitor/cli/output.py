@@ -54,10 +54,10 @@ def listing(rows: Iterable[tuple[Sequence[str], str]], *, empty: str) -> None:
     for cells, text in shown:
         print("  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip())
         if text:
-            print(f"    {_cut(text, width)}")
+            print(f"    {cut(text, width)}")
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
     """As much of a text as fits; East Asian characters take two columns."""
     used = 0
     for index, char in enumerate(text):

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from monitor.cli import context
 from monitor.cli.output import clean, json_lines
-from monitor.errors import ConfigurationError, Fault
+from monitor.errors import ConfigurationError, Fault, UsageError
 
 if TYPE_CHECKING:
     from monitor.core.entries import Source
@@ -187,7 +187,9 @@ def _many(number: int, word: str) -> str:
 
 
 def match(
-    file: Annotated[str, Parameter(name="FILE.jsonl", help="JSON Lines; - is standard input.")] = "-",
+    file: Annotated[
+        str, Parameter(name="FILE.jsonl", help="JSON Lines; - is standard input.", allow_leading_hyphen=True)
+    ] = "-",
     /,
     *,
     rules: Rules = None,
@@ -200,8 +202,11 @@ def match(
 
     A bad line is named on stderr with its number and the exit is 1; all other lines are answered.
     """
-    from monitor.cli.documents import read_lines
+    from monitor.cli.documents import read_lines, refuse_options
 
+    refuse_options(file)
+    if jobs < 1:
+        raise UsageError(f"--jobs is {jobs}; wanted: 1 or more")
     started = time.perf_counter()
     files, engine = _engine(rules or context.home() / "rules")
     loaded = time.perf_counter() - started

@@ -43,11 +43,11 @@ def syntax_fault(text: str, error: Any) -> Fault:
 
 def _side_by_side(text: str, at: int, token: Any) -> Fault:
     before = re.search(r"[\w.\-]+[!*?]*\s*$", text[:at])
+    left, right = before[0].strip() if before else "", str(token)
+    if before and left.lower() in ("and", "or", "w", "near", "pre"):
+        return Fault(before.start(), f"'{left}' stands where a concept, a literal in quotes or '(' is wanted")
     if token.type == "NAME" and before:
-        pair = f"{before[0].strip()} {token}"
-        left, right = before[0].strip(), str(token)
-        if left.lower() in ("and", "or", "w", "near", "pre"):
-            return Fault(before.start(), f"'{left}' stands where a concept, a literal in quotes or '(' is wanted")
+        pair = f"{left} {right}"
         if re.match(r"(atleast|distinct)\d*$", left, re.IGNORECASE):
             return Fault(before.start(), f"a count has parentheses and a number: {left.rstrip('0123456789')}2({right})")
         return Fault(

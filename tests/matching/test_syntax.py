@@ -133,6 +133,8 @@ def test_each_reading_offered_is_understood(reading: str) -> None:
     [
         ("", 0, "the expression is empty"),
         ("a and or b", 6, "'or' stands where"),
+        ('a and and "b"', 6, "'and' stands where"),
+        ('a w/5 or ("b")', 6, "'or' stands where"),
         ("and b", 0, "'and' stands where"),
         ("a and", 5, "the expression stops where"),
         ("(a or b", 0, "this '(' is never closed"),
