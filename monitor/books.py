@@ -136,9 +136,10 @@ class Books:
 
     def _reload_configuration(self) -> Reloaded:
         on_disk, faults = _read_texts(self.settings.home)
-        unread = {fault.path for fault in faults}
         current = self.store.get(views.CONFIGURATION, views.CURRENT)
         in_force = dict(current.files) if current else {}
+        faults += _vanished(in_force, on_disk)
+        unread = {fault.path for fault in faults}
         around = surroundings(self.settings, self.known_variables)
         receivers, wrong = _receivers_of(on_disk, self.rules, self.settings.time_zone, around)
         if receivers is not None and RECEIVERS_FILE not in unread:
@@ -147,7 +148,8 @@ class Books:
         sources, odd = _load_sources(on_disk, around)
         if (sources or not odd) and SOURCES_FILE not in unread:
             self.sources = _keep_faulty(sources, self.sources) if odd else sources
-            _take(in_force, on_disk, SOURCES_FILE)
+            if not odd:  # else a restart would know the faulty source no more
+                _take(in_force, on_disk, SOURCES_FILE)
         faults = [*faults, *wrong, *odd]
         adopted = adopt.adopt_configuration(self.store, in_force, on_disk, self.settings.recorded(), versions(), faults)
         adopt.adopt_receivers(self.store, [receiver.name for receiver in self.receivers.receivers])
@@ -216,9 +218,7 @@ def surroundings(settings: Settings, known_variables: Collection[str] | None) ->
     return Surroundings(known_variables, refuse)
 
 
-def _load_sources(
-    texts: Mapping[str, str], around: Surroundings = ANYWHERE
-) -> tuple[tuple[Source, ...], list[Fault]]:
+def _load_sources(texts: Mapping[str, str], around: Surroundings = ANYWHERE) -> tuple[tuple[Source, ...], list[Fault]]:
     text = texts.get(SOURCES_FILE)
     return ((SEED_FOLDER,), []) if text is None else load_sources(SOURCES_FILE, text, around)
 
@@ -240,6 +240,18 @@ def _read_texts(home: Path) -> tuple[dict[str, str], list[Fault]]:
         except (OSError, UnicodeDecodeError) as error:
             faults.append(Fault(name, 0, 0, f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})"))
     return texts, faults
+
+
+def _vanished(in_force: Mapping[str, str], on_disk: Mapping[str, str]) -> list[Fault]:
+    """Files that were in force and now are not there, or empty, as they are for a moment while an editor or git writes
+    them: no reason to forget all receivers, and what waits for them.
+    """
+    return [
+        Fault(name, 0, 0, f"{state}; what it said stays in force (to go without it, leave a comment in it)")
+        for name in (RECEIVERS_FILE, SOURCES_FILE)
+        if in_force.get(name, "").strip() and not on_disk.get(name, "").strip()
+        for state in ("is empty" if name in on_disk else "is gone",)
+    ]
 
 
 def _stamps(home: Path) -> tuple[Stamp, ...]:

@@ -151,3 +151,44 @@ def test_what_adopted_files_mean_does_not_depend_on_the_machine(tmp_path: Path) 
     started(home(tmp_path), store, {"TOKEN", "DUTY_SECRET"}, "127.0.0.0/8, 10.0.0.0/8")
     configuration = configure(store.get(views.RULE_BOOK, views.CURRENT), store.get(views.CONFIGURATION, views.CURRENT))
     assert configuration.book.receiver("duty") is not None
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+@pytest.mark.parametrize("name", ["rules/receivers.yaml", "seeds/sources.yaml"])
+def test_a_file_that_is_gone_or_empty_for_a_moment_takes_nothing_out_of_force(
+    tmp_path: Path, name: str, content: str | None
+) -> None:
+    store = fresh_store()
+    books, faults = started(home(tmp_path), store, {"TOKEN", "DUTY_SECRET"}, "127.0.0.1/32, 10.0.0.0/8")
+    assert faults == []
+    before, whole, position = (watched(books), books.receivers), (tmp_path / name).read_text(), store.head().position
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(content)
+    assert [fault.path for fault in books.reload().faults] == [name]
+    assert (watched(books), books.receivers) == before
+    (tmp_path / name).write_text(whole)
+    assert books.reload().faults == ()
+    assert (watched(books), books.receivers) == before
+    # no receiver was removed and added, which would cost it what waits for its digest
+    assert [one.type for one in store.read(position)] == ["ConfigurationRefused", "ConfigurationAdopted"]
+
+    (tmp_path / name).write_text("# nothing any more\n")
+    assert books.reload().faults == ()
+    assert (watched(books), books.receivers) != before
+
+
+def test_a_source_with_a_slip_goes_on_also_after_a_restart(tmp_path: Path) -> None:
+    store, known, allowed = fresh_store(), {"TOKEN", "DUTY_SECRET"}, "127.0.0.1/32, 10.0.0.0/8"
+    books, _ = started(home(tmp_path), store, known, allowed)
+    path = tmp_path / "seeds/sources.yaml"
+    path.write_text(
+        PLACES.replace("https://keyed", "htps://keyed") + '  - {id: later, url: "https://later.example.org/"}\n'
+    )
+    assert len(books.reload().faults) == 1
+    assert sorted(watched(books)) == ["inside", "keyed", "later", "open", "seed-documents"]
+
+    books, faults = started(tmp_path, store, known, allowed)
+    assert len(faults) == 1
+    assert sorted(watched(books)) == ["inside", "keyed", "later", "open", "seed-documents"]
