@@ -12,7 +12,7 @@ from monitor.core import views
 from monitor.core.alerts import Candidate, alert_id, decide
 from monitor.core.entries import Arrival
 from monitor.core.stories import start_story
-from monitor.errors import WrongVersion
+from monitor.errors import ConfigurationError, WrongVersion
 from monitor.matching.model import Document, ThemeMatch
 from monitor.ports import Commit, EventStore, Matcher
 
@@ -159,7 +159,17 @@ class Detector:
 
     def _compiled(self, revision: str, position: int) -> _Book:
         if self._ready is None or self._ready.revision != revision:
-            self._ready = _Book(revision, self._compile(book_files(self._store, position)))
+            try:
+                self._ready = _Book(revision, self._compile(book_files(self._store, position)))
+            except ConfigurationError:
+                current = self._store.get(views.RULE_BOOK, views.CURRENT)
+                if current is None or current.revision == revision:
+                    raise
+                log.warning(
+                    f"rules of revision {revision} cannot be read by this version of the program; what came under "
+                    f"them and was not matched yet is matched by revision {current.revision}"
+                )
+                return self._compiled(current.revision, current.position)
         return self._ready
 
 

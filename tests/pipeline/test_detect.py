@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.entries import Arrival
-from monitor.errors import WrongVersion
+from monitor.errors import ConfigurationError, WrongVersion
 from monitor.matching.model import Document, Evidence, Mode, RuleMatch, Severity, ThemeMatch
 from monitor.pipeline.adopt import adopt_rules
 from monitor.pipeline.detect import BATCH, SUBSCRIPTION, Detector
@@ -254,3 +254,18 @@ def test_a_detector_that_was_overtaken_goes_on_behind_the_other(store: MemorySto
     assert types(store).count("AlertRaised") == 1
     put(store, observed(parsed_entry(title="Another", text="The port closed.")))
     assert slow.catch_up() == 1
+
+
+def test_entries_under_rules_that_this_version_cannot_read_are_matched_by_the_present_ones(store: MemoryStore) -> None:
+    def compiled(files: Mapping[str, str]) -> Words:
+        if "old" in files.values():
+            raise ConfigurationError("faulty to this version")
+        return Words(files)
+
+    adopt_rules(store, {"ports": "old"}, [])
+    put(store, observed(parsed_entry(text="The port reopened.")))
+    with pytest.raises(ConfigurationError):
+        Detector(store, compiled).catch_up()
+    adopt_rules(store, {"ports": "port"}, [])
+    Detector(store, compiled).catch_up()
+    assert types(store).count("AlertRaised") == 1
