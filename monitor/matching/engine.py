@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable
 from datetime import UTC
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,7 +23,10 @@ MAX_EVIDENCE: Final = 100
 
 
 class CompiledRule(NamedTuple):
-    """A rule made ready. A document that meets it has a hit in one set of `anchor` and in every set of `certain`."""
+    """A rule made ready. A document that meets it has a hit in one set of `anchor`, and of each of `needs`.
+
+    The anchor is what is rarest, then come the needs.
+    """
 
     theme: Theme
     rule: Rule
@@ -29,7 +34,7 @@ class CompiledRule(NamedTuple):
     condition: run.Node
     exception: run.Node | None
     anchor: frozenset[int]
-    certain: tuple[int, ...]
+    needs: tuple[frozenset[int], ...]
 
 
 class Engine:
@@ -37,11 +42,17 @@ class Engine:
 
     def __init__(self, book: RuleBook, rules: tuple[CompiledRule, ...], scanner: Scanner) -> None:
         self.book, self.rules, self.scanner = book, rules, scanner
-        self._by_needle: dict[int, list[CompiledRule]] = {}
+        by_needle: dict[int, list[int]] = {}
         for rule in rules:
             for needle in frozenset().union(*(scanner.needles_of[number] for number in rule.anchor)):
-                self._by_needle.setdefault(needle, []).append(rule)
-        self._always = tuple(rule for rule in rules if not rule.anchor.isdisjoint(scanner.always))
+                by_needle.setdefault(needle, []).append(rule.number)
+        self._always = tuple(rule.number for rule in rules if not rule.anchor.isdisjoint(scanner.always))
+        # in few bytes, since of the thousands of rules that a document might meet most are thrown out at once: the
+        # rules anchored at needle n are _anchored[_first[n] : _first[n + 1]], and _second[r] is a set that r needs
+        self._anchored = array("I", chain.from_iterable(by_needle.get(at, ()) for at in range(scanner.needle_count)))
+        counts = (len(by_needle.get(at, ())) for at in range(scanner.needle_count))
+        self._first = array("I", accumulate(counts, initial=0))
+        self._second = array("i", (next((min(need) for need in rule.needs if len(need) == 1), -1) for rule in rules))
 
     @property
     def term_count(self) -> int:
@@ -76,19 +87,15 @@ class Engine:
 
     def _candidates(self, scan: Scan) -> list[CompiledRule]:
         """Rules all of whose needs have a needle in the document."""
-        found = {rule.number: rule for rule in self._always}
-        by_needle, stands, has, text = self._by_needle, self.scanner.stands, scan.has, scan.folded.text
-        for needle, places in scan.found.items():
-            if needle in by_needle and stands(needle, places, text):
-                for rule in by_needle[needle]:
-                    if rule.number in found:
-                        continue
-                    for number in rule.certain:
-                        if not has(number):
-                            break
-                    else:
-                        found[rule.number] = rule
-        return list(found.values())
+        numbers = set(self._always)
+        present, first, anchored, second = scan.present, self._first, self._anchored, self._second
+        for needle in scan.found:
+            for at in range(first[needle], first[needle + 1]):
+                rule = anchored[at]
+                if second[rule] in present or second[rule] < 0:
+                    numbers.add(rule)
+        rules = (self.rules[number] for number in numbers)
+        return [rule for rule in rules if not any(present.isdisjoint(need) for need in rule.needs)]
 
     def _meets(self, rule: CompiledRule, scan: Scan, strict: bool) -> bool:
         return (
@@ -216,9 +223,8 @@ class _Compiler:
             for rule in theme.rules:
                 condition = self._node(rule.condition, theme)
                 exception = self._node(rule.exception, theme) if rule.exception is not None else None
-                anchor, *others = self._needs(condition)
-                certain = tuple(number for need in others if len(need) == 1 for number in need)
-                yield CompiledRule(theme, rule, number, condition, exception, anchor, certain)
+                anchor, *needs = self._needs(condition)
+                yield CompiledRule(theme, rule, number, condition, exception, anchor, tuple(needs))
                 number += 1
 
     # --- what is looked for

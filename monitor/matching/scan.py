@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -128,7 +128,12 @@ class Scanner:
         self.always = needles.always
         self._find = automaton.build(needles.texts).find
         self._uses = needles.uses
-        self._edges = tuple(map(needles.kinds.__getitem__, needles.edges))
+        # what every hit asks for lies in few bytes: a walk over scattered objects would cost more than the pass itself
+        self._edges, self._kinds = array("H", needles.edges), needles.kinds
+        self._set = array("I", (users[0][0] for users in needles.uses))
+        self._more_sets = {
+            at: tuple({number for number, _ in users}) for at, users in enumerate(needles.uses) if len(users) > 1
+        }
         self._met: dict[tuple[int, int], list[Use]] = {}  # what was met before is not read again
         needles_of: list[list[int]] = [[] for _ in sets]
         for at, users in enumerate(needles.uses):
@@ -141,6 +146,10 @@ class Scanner:
     def term_count(self) -> int:
         return sum(map(len, self._terms))
 
+    @property
+    def needle_count(self) -> int:
+        return len(self._uses)
+
     def scan(self, document: Document) -> Scan:
         """One pass over a document."""
         texts = [document.title, document.text]
@@ -148,19 +157,29 @@ class Scanner:
             texts.append((document.url if field == Field.URL else document.author) or "")
         given = FIELD_END.join(texts) + FIELD_END
         folded = fold_text(given)
-        found: defaultdict[int, list[Found]] = defaultdict(list)
-        for hit in self._find(folded.text):
-            found[hit[2]].append(hit)
-        return Scan(self, document, (Field.TITLE, Field.BODY, *self._more_fields), texts, given, folded, found)
+        found, present = self._standing(folded.text)
+        fields = (Field.TITLE, Field.BODY, *self._more_fields)
+        return Scan(self, document, fields, texts, given, folded, found, present)
 
-    def stands(self, needle: int, places: list[Found], text: str) -> bool:
-        """Whether one of a needle's places is not plainly inside a longer word; most of those in longer words fall."""
-        before, after = self._edges[needle]
-        classes = CLASSES
-        for start, end, _ in places:
-            if before[classes[text[start - 1]]] != JOINED and after[classes[text[end]]] != JOINED:
-                return True
-        return False
+    def _standing(self, text: str) -> tuple[dict[int, list[Found]], set[int]]:
+        """Needle -> its places that are not plainly inside longer words, and the sets that may have a hit there."""
+        found: dict[int, list[Found]] = {}
+        present = set(self.always)
+        edges, kinds, set_of, more_sets, classes = self._edges, self._kinds, self._set, self._more_sets, CLASSES
+        for place in self._find(text):
+            start, end, needle = place
+            before, after = kinds[edges[needle]]
+            if before[classes[text[start - 1]]] == JOINED or after[classes[text[end]]] == JOINED:
+                continue
+            if needle in found:
+                found[needle].append(place)
+                continue
+            found[needle] = [place]
+            if needle in more_sets:
+                present.update(more_sets[needle])
+            else:
+                present.add(set_of[needle])
+        return found, present
 
     def uses(self, needle: int, number: int) -> list[Use]:
         """The terms of a set that a needle is part of."""
@@ -210,15 +229,15 @@ class Scan:
         given: str,
         folded: Folded,
         found: dict[int, list[Found]],
+        present: set[int],
     ) -> None:
-        self._scanner, self.found = scanner, found
-        """`found`: needle number -> its places in the folded text, those inside longer words too."""
+        self._scanner, self.found, self.present = scanner, found, present
+        """`found`: needle number -> its places in the folded text; `present`: the sets that may have hits."""
         self.document, self.fields, self._texts = document, fields, texts
         self.given, self.folded = given, folded
         self.memo: dict[Any, Any] = {}
         """For what is asked of this document more than once."""
         self._hits: dict[int, list[Hit]] = {}
-        self._present: dict[int, bool] = {}
         self._sentences: dict[int, list[int]] = {}
 
     @cached_property
@@ -293,12 +312,7 @@ class Scan:
 
     def has(self, number: int) -> bool:
         """Whether a set may have hits."""
-        known = self._present.get(number)
-        if known is None:
-            scanner = self._scanner
-            known = not self.found.keys().isdisjoint(scanner.needles_of[number]) or number in scanner.always
-            self._present[number] = known
-        return known
+        return number in self.present
 
     def hits(self, number: int) -> list[Hit]:
         """The hits of a set, in order of place."""
