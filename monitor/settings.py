@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from monitor.errors import ConfigurationError, Fault
 
 FILE_NAME = "monitor.toml"
+_ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
+_SENDER = re.compile(rf'{_ADDRESS}|(?:"[^"\\]*"|[^"\\(),:;<>@\[\]]*) *<{_ADDRESS}>')
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -202,9 +205,10 @@ def _listen(value: str) -> str | None:
     return None if sound else f"'{value}' is neither HOST:PORT nor off"
 
 
-def _address(value: str) -> str | None:
-    sound = "@" in value and not any(ord(char) < 32 for char in value)
-    return None if sound else f"'{value}' is not a mail address"
+def _sender(value: str) -> str | None:
+    if value.isprintable() and _SENDER.fullmatch(value):
+        return None
+    return f'{value!r} is not one mail address, as in desk@example.org or "Desk" <desk@example.org>'
 
 
 def _one_line(value: str) -> str | None:
@@ -218,7 +222,7 @@ def _anything(_: str) -> str | None:
 _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "database_url": _url("sqlite", "postgresql", "postgresql+psycopg"),
     "smtp_url": _url("smtp", "smtps"),
-    "mail_from": _address,
+    "mail_from": _sender,
     "allow_networks": _anything,  # app.py parses it, with faults of its own
     "proxy": _url("http", "https"),
     "public_url": _url("http", "https"),

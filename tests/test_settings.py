@@ -46,6 +46,31 @@ def test_a_password_in_a_faulty_address_is_not_shown(tmp_path: Path) -> None:
     assert "geheim" not in f"{caught.value} {caught.value.faults}"
 
 
+@pytest.mark.parametrize(
+    "sender",
+    ["desk@example.org", "desk@localhost", "Watch desk <desk@example.org>", "Müller <m@example.org>",
+     '"Watch Desk, Vienna" <desk@example.org>', "监测 <desk@example.org>", "Dr. O'Hara <a@b.example>"],
+)  # fmt: skip
+def test_a_sender_is_one_address_with_or_without_a_name(tmp_path: Path, sender: str) -> None:
+    assert load_settings(tmp_path, {"MONITOR_MAIL_FROM": sender}).mail_from == sender
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["Müller <m@exämple.org>", "müller@example.org", "Watch Desk, Vienna <desk@example.org>", "desk@", "@example.org",
+     "desk", "a@example.org, b@example.org", "Desk <desk@example.org", "de sk@example.org",
+     "desk@example.org\r\nBcc: a@b", "a@b@example.org", "<>", "desk@[10.0.0.1]", "desk\u202e <desk@example.org>"],
+)  # fmt: skip
+def test_a_sender_that_no_mail_can_have_is_a_fault(tmp_path: Path, sender: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(tmp_path, {"MONITOR_MAIL_FROM": sender})
+    (fault,) = caught.value.faults
+    assert fault.path == "MONITOR_MAIL_FROM"
+    assert "is not one mail address" in fault.message
+    assert "\n" not in fault.message
+    assert "\u202e" not in fault.message
+
+
 def test_settings_do_not_print_themselves(tmp_path: Path) -> None:
     assert "geheim" not in repr(load_settings(tmp_path, {"MONITOR_SMTP_URL": "smtp://user:geheim@mail.example.org"}))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from monitor.receivers.render.mail import build_mail
 
 DEADLINE = 90.0
 QUIT_SECONDS = 5.0
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]+")
 
 
 class Tls(StrEnum):
@@ -97,7 +99,7 @@ class EmailReceiver:
 
     def __init__(self, server: SmtpServer | None, sender: str | None, *, deadline: float = DEADLINE) -> None:
         self._server = server
-        self._sender = sender or (server.user if server and server.user and "@" in server.user else None)
+        self._sender = sender or (server.user if server and server.user and _ADDRESS.fullmatch(server.user) else None)
         self._deadline = deadline
 
     async def send(self, message: Message) -> Outcome:

@@ -150,6 +150,26 @@ async def test_without_server_or_sender_the_words_say_what_to_set():
 
 
 @pytest.mark.parametrize(
+    "user", ["m%40ex%C3%A4mple.org", "a%20b%40example.org", "x%0D%0A%40example.org", "a%40", "%40b"]
+)
+async def test_a_user_that_is_no_address_is_no_sender(user: str):
+    outcome = await EmailReceiver(parse_smtp_url(f"smtp://{user}:p@127.0.0.1:1"), None).send(message())
+    assert (outcome.state, outcome.permanent) == (Result.FAILED, False)
+    assert "MONITOR_MAIL_FROM" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    "sender", ['"Müller, Wien" <m@example.org>', "Dr. O'Hara <m@example.org>", "监测 <m@example.org>"]
+)
+async def test_a_sender_with_any_name_is_taken(server: MailServer, sender: str):
+    outcome = await EmailReceiver(parse_smtp_url(server.url), sender).send(message())
+    assert outcome.state is Result.DELIVERED
+    assert server.box[0].sender == "m@example.org"
+    (address,) = server.box[0].message["From"].addresses
+    assert (address.display_name, address.addr_spec) == (sender.rpartition(" ")[0].strip('"'), "m@example.org")
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("smtp://mail.example.org", SmtpServer("mail.example.org", 25, Tls.OPPORTUNISTIC)),
