@@ -20,7 +20,7 @@ import structlog
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.clocks import ClockGuard, Reading
-from monitor.errors import ConfigurationError, Fault
+from monitor.errors import Fault
 from monitor.ports import Clock, Commit
 from monitor.settings import Secrets, Settings
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from monitor.pipeline.ingest import Ingestor, Report
     from monitor.pipeline.notify import Notifier
     from monitor.pipeline.rule_changes import RuleChanges
-    from monitor.receivers.email import SmtpServer
-    from monitor.sources.addresses import Networks
     from monitor.store.sql import SqlStore
 
 log = structlog.get_logger()
@@ -251,7 +249,7 @@ class Monitor:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Monitor]:
     """The pipeline, started, its files adopted; closed in order at the end. The caller holds the writer lock."""
-    from monitor.books import Books, compile_files, configure, load_book
+    from monitor.books import Books, compile_files, configure, load_book, parsed
     from monitor.pipeline.detect import Detector
     from monitor.pipeline.ingest import Ingestor
     from monitor.pipeline.notify import Notifier
@@ -288,22 +286,3 @@ async def opened(settings: Settings) -> AsyncIterator[Monitor]:
         )
         await monitor.start()
         yield monitor
-
-
-def parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
-    """Settings that are texts of their own, read. Raises `ConfigurationError` with every fault."""
-    from monitor.sources.addresses import parse_networks
-
-    networks, wrong = parse_networks(settings.allow_networks)
-    faults = [Fault("allow_networks", 0, 0, error) for error in wrong]
-    smtp = None
-    if settings.smtp_url:
-        from monitor.receivers.email import parse_smtp_url
-
-        try:
-            smtp = parse_smtp_url(settings.smtp_url)
-        except ValueError as error:
-            faults.append(Fault("smtp_url", 0, 0, str(error)))
-    if faults:
-        raise ConfigurationError("settings are at fault; nothing was started", tuple(faults))
-    return networks, smtp

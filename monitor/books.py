@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor import __version__
 from monitor.core import views
@@ -27,7 +28,10 @@ from monitor.rulebook.sources import load_sources
 from monitor.rulebook.themes import read_rule_files, revision_of
 from monitor.rulebook.written import ANYWHERE, Surroundings
 from monitor.settings import Settings
-from monitor.sources.addresses import parse_networks, written_refusal
+from monitor.sources.addresses import Networks, parse_networks, written_refusal
+
+if TYPE_CHECKING:
+    from monitor.receivers.email import SmtpServer
 
 RECEIVERS_FILE = "rules/receivers.yaml"
 SOURCES_FILE = "seeds/sources.yaml"
@@ -216,6 +220,23 @@ def surroundings(settings: Settings, known_variables: Collection[str] | None) ->
     networks, _ = parse_networks(settings.allow_networks)
     refuse = None if settings.proxy else partial(written_refusal, networks=networks)
     return Surroundings(known_variables, refuse)
+
+
+def parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
+    """Settings that are texts of their own, read. Raises `ConfigurationError` with every fault."""
+    networks, wrong = parse_networks(settings.allow_networks)
+    faults = [Fault("allow_networks", 0, 0, error) for error in wrong]
+    smtp = None
+    if settings.smtp_url:
+        from monitor.receivers.email import parse_smtp_url
+
+        try:
+            smtp = parse_smtp_url(settings.smtp_url)
+        except ValueError as error:
+            faults.append(Fault("smtp_url", 0, 0, str(error)))
+    if faults:
+        raise ConfigurationError("settings are at fault; nothing was started", tuple(faults))
+    return networks, smtp
 
 
 def _load_sources(texts: Mapping[str, str], around: Surroundings = ANYWHERE) -> tuple[tuple[Source, ...], list[Fault]]:

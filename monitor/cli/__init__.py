@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -59,6 +60,8 @@ for _name, _target, _help in _COMMANDS:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 fine, 1 findings, 2 usage, 69 unavailable, 75 try again, 78 configuration."""
+    # Most of what a command makes stays until it ends: Python's own 700 has it look for garbage a tenth of the time.
+    gc.set_threshold(50_000)
     sys.exit(dispatch(list(sys.argv[1:] if argv is None else argv)))
 
 

@@ -59,7 +59,7 @@ def check(*, json: Json = False, lint: Annotated[bool, Parameter(help="Say what 
 
 
 def _settings(home: Path) -> tuple[Settings | None, list[Fault]]:
-    from monitor.app import parsed
+    from monitor.books import parsed
     from monitor.settings import load_settings
 
     try:

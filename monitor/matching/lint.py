@@ -89,7 +89,7 @@ def _poor_terms(concept: Concept, written: list[tuple[Term, Form | TermFault]]) 
 
 def _cover(term: Term, form: Form, stems: dict[str, str]) -> str | None:
     """The term with a star that finds all that this one does."""
-    if not isinstance(form, Plain) or form.grows_left:
+    if not stems or not isinstance(form, Plain) or form.grows_left:
         return None
     for needle in form.needles:
         covers = (stems.get(needle[:end]) for end in range(1, len(needle) + 1))
@@ -106,10 +106,11 @@ def _poor(term: Term, form: Form) -> Iterator[str]:
         if not term.text.isascii() and re.search(r"\\[wWbB]", term.text):
             yield f"\\w and \\b know a-z alone (RE2 syntax): in '{term.text}' write \\pL for a letter of any alphabet"
         return
-    letters = [char for char in max(form.needles, key=len) if class_of(char) != OTHER]
-    kinds = {class_of(char) for char in letters}
+    longest = max(form.needles, key=len)
+    classes = list(map(class_of, longest))
+    kinds, letters = set(classes), len(classes) - classes.count(OTHER)
     spaced = not kinds & {CJK, SOUTH_EAST}
-    if not isinstance(form, Exact) and len(letters) <= (1 if kinds & {CJK, SOUTH_EAST, HANGUL} else 2):
+    if not isinstance(form, Exact) and letters <= (1 if kinds & {CJK, SOUTH_EAST, HANGUL} else 2):
         exactly = term.text.strip("*")
         yield f"'{term.text}' is short and is found often; write \"={exactly}\" for exactly this, or a longer form"
     if isinstance(form, Plain) and (form.grows_left or form.grows_right) and not spaced:
