@@ -299,15 +299,19 @@ class Ingestor:
 
     async def _look_into(self, source: Source, poll: PollState) -> Polled:
         seen, done, faults = seen_marks(poll), Done(), list[str]()
-        async for part in self._documents.read_folder(source.location, seen):
-            now, seen = self._clock(), seen | part.marks
-            if part.present is None:
-                decide = partial(after_part, poll, seen=seen)
-            else:
-                decide = partial(after_folder, source, poll, seen=part.present, now=now)
-            recorded = await self._record(source, part.feed, now, decide=decide)
-            done = Done(done.count + recorded.count, recorded.poll)
-            faults += part.feed.faults
+        try:
+            async for part in self._documents.read_folder(source.location, seen):
+                now, seen = self._clock(), seen | part.marks
+                if part.present is None:
+                    decide = partial(after_part, poll, seen=seen)
+                else:
+                    decide = partial(after_folder, source, poll, seen=part.present, now=now)
+                recorded = await self._record(source, part.feed, now, decide=decide)
+                done = Done(done.count + recorded.count, recorded.poll)
+                faults += part.feed.faults
+        except FetchFailed:  # what was found until then is said now or never
+            self._say(_polled(source.id, done, tuple(faults)))
+            raise
         return _polled(source.id, done, tuple(faults))
 
     async def _failed(self, source: Source, failed: FetchFailed) -> Polled:

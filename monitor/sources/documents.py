@@ -35,7 +35,8 @@ def parse_document(path: str, name: str) -> ParsedFeed:
         with Path(path).open("rb") as file:
             body = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Unreadable(f"cannot be opened ({error.strerror or error})") from None
+        passing = not isinstance(error, FileNotFoundError | PermissionError)
+        raise Unreadable(f"cannot be opened ({error.strerror or error})", passing=passing) from None
     return parse_bytes(body, name)
 
 

@@ -6,17 +6,18 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.core.entries import ParsedEntry, ParsedFeed
 from monitor.ports import MARK_LENGTH, DocumentsRead, FetchFailed
 from monitor.sources.documents import MAX_BYTES
-from monitor.sources.workers import Workers
+from monitor.sources.workers import NoParser, Workers
 
 BATCH_FILES, BATCH_BYTES = 100, 32_000_000
 MAX_FILES = 200_000
+TRIES = 3  # of a document that hangs or crashes the parser, or that the disk does not give
 _UNFINISHED = ("~", ".tmp", ".part", ".partial", ".crdownload", ".swp", ".lock")
 
 
@@ -34,13 +35,14 @@ class Documents:
 
     def __init__(self, seeds: Path, workers: Workers) -> None:
         self._seeds, self._workers = seeds, workers
+        self._tries: dict[str, int] = {}  # mark -> how often a document failed that is to be tried again
 
     async def read_folder(self, location: str, known: Collection[str]) -> AsyncIterator[DocumentsRead]:
         """See `ports.DocumentReader`."""
         files = await asyncio.to_thread(_walk, self._folder(location))
         async for part in self._read([file for file in files if file.mark not in known], location):
             yield part
-        yield DocumentsRead(feed=_feed((), ()), location=location, present=frozenset(file.mark for file in files))
+        yield DocumentsRead(feed=_feed((), ()), location=location, present=self._done_with(files))
 
     async def read_path(self, path: str, folders: Sequence[str]) -> AsyncIterator[DocumentsRead]:
         """See `ports.DocumentReader`."""
@@ -68,24 +70,48 @@ class Documents:
 
     async def _read(self, files: list[_File], location: str | None) -> AsyncIterator[DocumentsRead]:
         for batch in _batches(files):
-            results = await asyncio.gather(*(self._parse(file) for file in batch))
-            entries = tuple(entry for found, _ in results for entry in found)
-            faults = tuple(fault for _, said in results for fault in said)
-            marks = frozenset(file.mark for file in batch)
-            yield DocumentsRead(feed=_feed(entries, faults), location=location, marks=marks)
+            parsing = (self._parse(file, watched=location is not None) for file in batch)
+            results = zip(batch, await asyncio.gather(*parsing, return_exceptions=True), strict=True)
+            entries, faults, read = list[ParsedEntry](), list[str](), list[_File]()
+            broken: BaseException | None = None
+            for file, result in results:
+                if isinstance(result, BaseException):
+                    broken = result
+                    continue
+                entries += result[0]
+                faults += result[1]
+                read.append(file)
+            yield DocumentsRead(feed=_feed(entries, faults), location=location, marks=self._done_with(read))
+            if broken is not None:
+                raise broken
 
-    async def _parse(self, file: _File) -> tuple[tuple[ParsedEntry, ...], tuple[str, ...]]:
+    def _done_with(self, files: Iterable[_File]) -> frozenset[str]:
+        return frozenset(file.mark for file in files if file.mark not in self._tries)
+
+    async def _parse(self, file: _File, *, watched: bool) -> tuple[tuple[ParsedEntry, ...], tuple[str, ...]]:
         if file.problem is not None:
             return (), (f"{file.name}: {file.problem}",)
         try:
             feed = await self._workers.parse_file(file.path, file.name, file.size)
+        except NoParser:
+            raise
         except FetchFailed as error:
-            return (), (f"{file.name}: {error.reason}",)
+            return (), (f"{file.name}: {error.reason}{self._then(file, error) if watched else ''}",)
+        self._tries.pop(file.mark, None)
         return feed.entries, tuple(f"{file.name}: {fault}" for fault in feed.faults)
 
+    def _then(self, file: _File, error: FetchFailed) -> str:
+        if error.lasting:
+            return ""
+        tries = self._tries.pop(file.mark, 0) + 1
+        if tries >= TRIES:
+            return "; given up"
+        self._tries[file.mark] = tries
+        return "; it is tried again"
 
-def _feed(entries: tuple[ParsedEntry, ...], faults: tuple[str, ...]) -> ParsedFeed:
-    return ParsedFeed(format="documents", title="", entries=entries, faults=faults)
+
+def _feed(entries: Iterable[ParsedEntry], faults: Iterable[str]) -> ParsedFeed:
+    return ParsedFeed(format="documents", title="", entries=tuple(entries), faults=tuple(faults))
 
 
 def _walk(root: Path, start: Path | None = None) -> list[_File]:

@@ -37,10 +37,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`error` continues a sentence that begins with the document's name. `peak`: the most memory so far, in bytes."""
+    """`error` continues a sentence that begins with the document's name; `passing`: trying again may help. `peak`: the
+    most memory so far, in bytes.
+    """
 
     feed: ParsedFeed | None = None
     error: str | None = None
+    passing: bool = False
     peak: int = 0
 
 
@@ -50,7 +53,7 @@ def perform(job: Job) -> Result:
         feed = _parse(job)
         return Result(feed=msgspec.structs.replace(feed, entries=tuple(cut(entry) for entry in feed.entries)))
     except Unreadable as error:
-        return Result(error=str(error))
+        return Result(error=str(error), passing=error.passing)
     except MemoryError:
         return Result(error="needs more memory than a document may have")
     except RecursionError:

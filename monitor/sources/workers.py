@@ -24,6 +24,10 @@ RETIRED_AT = 250_000_000
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
 
+class NoParser(FetchFailed):
+    """No parsing process could be started: a lack of this machine's, whatever there is to parse."""
+
+
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: asyncio.subprocess.Process
@@ -65,12 +69,14 @@ class Workers:
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def parse(self, body: bytes, *, url: str, content_type: str | None) -> ParsedFeed:
-        """A feed. Raises only `FetchFailed`, lasting: the same bytes will not read better next time."""
+        """A feed. Raises only `FetchFailed`: lasting, as the same bytes will not read better next time, but for the
+        time it took and for a crash, which may have been the machine's.
+        """
         seconds = self.seconds + len(body) / 1_000_000 * SECONDS_PER_MEGABYTE
         return await self._run(Job(seconds=seconds, body=body, url=url, content_type=content_type))
 
     async def parse_file(self, path: Path, name: str, size: int) -> ParsedFeed:
-        """A document in a file. Raises only `FetchFailed`."""
+        """A document in a file. Raises only `FetchFailed`, as `parse` does; `NoParser` says nothing of the file."""
         seconds = self.seconds + size / 1_000_000 * SECONDS_PER_MEGABYTE
         return await self._run(Job(seconds=seconds, path=os.fsencode(path), name=name))
 
@@ -94,9 +100,9 @@ class Workers:
                     result = await worker.ask(job)
                 keep = result.peak < self.retired_at
             except TimeoutError:
-                raise FetchFailed(f"took more than {job.seconds:.0f} s to parse; given up", lasting=True) from None
+                raise FetchFailed(f"took more than {job.seconds:.0f} s to parse") from None
             except (asyncio.IncompleteReadError, ConnectionError):
-                raise FetchFailed("crashed the parser", lasting=True) from None
+                raise FetchFailed("crashed the parser") from None
             finally:
                 self._busy.discard(worker)
                 if keep:
@@ -105,7 +111,7 @@ class Workers:
                 else:
                     self._end(worker)
         if result.feed is None:
-            raise FetchFailed(result.error or "cannot be parsed", lasting=True)
+            raise FetchFailed(result.error or "cannot be parsed", lasting=not result.passing)
         return result.feed
 
     def _end(self, worker: _Worker) -> None:
@@ -141,4 +147,4 @@ async def _start() -> asyncio.subprocess.Process:
             **apart,  # Ctrl-C in a terminal is for the daemon, which ends its workers in good order
         )
     except OSError as error:
-        raise FetchFailed(f"no parser could be started: {error.strerror or error}") from None
+        raise NoParser(f"no parser could be started: {error.strerror or error}") from None

@@ -69,6 +69,7 @@ class FakeDocuments:
         self.folders: dict[str, list[DocumentsRead]] = {}
         self.paths: dict[str, list[DocumentsRead]] = {}
         self.known: list[frozenset[str]] = []
+        self.broken: FetchFailed | None = None  # what ends a look into a folder, after its parts
 
     async def read_folder(self, location: str, known: Collection[str]) -> AsyncIterator[DocumentsRead]:
         self.known.append(frozenset(known))
@@ -76,6 +77,8 @@ class FakeDocuments:
             raise FetchFailed(f"folder '{location}' is not there")
         for part in self.folders[location]:
             yield part
+        if self.broken is not None:
+            raise self.broken
 
     async def read_path(self, path: str, folders: Sequence[str]) -> AsyncIterator[DocumentsRead]:
         if path not in self.paths:
@@ -887,6 +890,22 @@ def test_what_was_read_of_a_folder_is_not_read_again_even_by_another_process() -
         assert world.documents.known[-1] == A | C
 
     play(scenario)
+
+
+def test_a_look_that_breaks_off_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FOLDER])
+        world.documents.folders["documents/"] = [
+            part(document("a.txt"), faults=("b.pdf: is no sound PDF",), marks=A | B)
+        ]
+        world.documents.broken = FetchFailed("no parser could be started: Too many open files")
+        (polled,) = (await world.ingestor.ingest_folders()).polled
+        assert polled.error == "no parser could be started: Too many open files"
+        assert world.poll(FOLDER.id).seen == "".join(sorted(A | B))
+        assert len(world.events(ev.EntryObserved)) == 1
+
+    play(scenario)
+    assert "source 'seed-documents': b.pdf: is no sound PDF" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_not_there_fails_and_recovers() -> None:

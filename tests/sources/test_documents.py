@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import json
 import os
@@ -24,7 +25,8 @@ from monitor.ports import DocumentsRead, FetchFailed
 from monitor.sources.documents import parse_bytes, parse_document, split_title
 from monitor.sources.seeds import Documents
 from monitor.sources.unreadable import Unreadable
-from monitor.sources.workers import Workers
+from monitor.sources.worker import Job, perform
+from monitor.sources.workers import NoParser, Workers
 
 
 def read(tmp_path: Path, name: str, body: bytes | str) -> ParsedFeed:
@@ -393,6 +395,80 @@ def test_a_folder_that_is_not_there_is_named(folder: Folder) -> None:
     folder.path.rmdir()
     with pytest.raises(FetchFailed, match="is not there"):
         folder.look()
+
+
+class Failing(Workers):
+    """Workers that fail a document of this name so often, then read it."""
+
+    def __init__(self, name: str, *failures: FetchFailed) -> None:
+        super().__init__()
+        self.name, self.failures = name, list(failures)
+
+    async def parse_file(self, path: Path, name: str, size: int) -> ParsedFeed:
+        if name == self.name and self.failures:
+            raise self.failures.pop(0)
+        return parse_document(str(path), name)
+
+
+def looks(folder: Folder, workers: Workers, times: int) -> list[tuple[list[str], list[str]]]:
+    """What one reader found, look by look, as long as it lived."""
+
+    async def play() -> list[tuple[list[str], list[str]]]:
+        documents = Documents(folder.seeds, workers)
+        found, known = list[tuple[list[str], list[str]]](), frozenset[str]()
+        for _ in range(times):
+            names, faults = list[str](), list[str]()
+            try:
+                async for part in documents.read_folder("documents/", known):
+                    names += [entry.path or "" for entry in part.feed.entries]
+                    faults += part.feed.faults
+                    known = known | part.marks if part.present is None else part.present
+            except FetchFailed as failed:
+                faults.append(failed.reason)
+            found.append((names, faults))
+        return found
+
+    return asyncio.run(play())
+
+
+def test_a_document_that_failed_in_passing_is_read_again(folder: Folder) -> None:
+    folder.write("a.txt", "A\n\ntext")
+    folder.write("b.txt", "B\n\ntext")
+    slow = FetchFailed("took more than 10 s to parse")
+    assert looks(folder, Failing("a.txt", slow), 3) == [
+        (["b.txt"], ["a.txt: took more than 10 s to parse; it is tried again"]),
+        (["a.txt"], []),
+        ([], []),
+    ]
+
+
+def test_a_document_that_fails_each_time_is_given_up_until_it_changes(folder: Folder) -> None:
+    folder.write("a.txt", "A\n\ntext")
+    crash = FetchFailed("crashed the parser")
+    found = looks(folder, Failing("a.txt", *[crash] * 5), 5)
+    said = ["a.txt: crashed the parser; it is tried again"] * 2 + ["a.txt: crashed the parser; given up"]
+    assert found == [([], [line]) for line in said] + [([], [])] * 2
+
+
+def test_where_no_parser_can_be_started_the_look_fails_and_what_was_read_is_kept(folder: Folder) -> None:
+    folder.write("a.txt", "A\n\ntext")
+    folder.write("b.txt", "B\n\ntext")
+    stuck = NoParser("no parser could be started: Too many open files")
+    found = looks(folder, Failing("a.txt", *[stuck] * 4), 6)
+    assert found == [(["b.txt"], [stuck.reason])] + [([], [stuck.reason])] * 3 + [(["a.txt"], []), ([], [])]
+
+
+def test_a_disk_that_fails_in_passing_is_read_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder.write("a.txt", "A\n\ntext")
+    for error, passing in ((OSError(errno.EIO, "Input/output error"), True), (PermissionError(13, "No"), False)):
+
+        def refuse(*args: object, error: OSError = error) -> None:
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "open", refuse)
+            result = perform(Job(seconds=1, path=os.fsencode(path), name="a.txt"))
+        assert result.error is not None and result.error.startswith("cannot be opened") and result.passing is passing
 
 
 def test_many_files_come_in_parts(folder: Folder) -> None:
