@@ -31,7 +31,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one attempt to send. `state`: delivered | failed | unknown.
 
     `detail`: one line without secrets. `permanent`: no retry can help. `receiver_gone`: the whole receiver is to be
-    held (HTTP 410). `retry_after` in seconds.
+    held (HTTP 410). `retry_after` in seconds. `refused`: of several addresses those that were, each with the answer.
     """
 
     state: Result
@@ -39,6 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     permanent: bool = False
     receiver_gone: bool = False
     retry_after: int | None = None
+    refused: tuple[str, ...] = ()
 
 
 def plan(digest_id: str, receiver: Receiver) -> tuple[ev.PlannedDelivery, ...]:
@@ -63,10 +64,13 @@ def retry_wait(attempt: int, chance: float) -> timedelta:
 def conclude(
     delivery: DeliveryRow, attempt: int, outcome: Outcome, on_unknown: OnUnknown, now: datetime, chance: float
 ) -> tuple[ev.Event, ...]:
-    """The events that record an outcome; the first belongs to the delivery, a `ReceiverHeld` may follow."""
+    """The events that record an outcome: what became of the delivery, and a `DeliveryIncomplete` or `ReceiverHeld` that
+    may follow.
+    """
     words = " ".join(outcome.detail.split())[:MAX_WORDS]
     if outcome.state is Result.DELIVERED:
-        return (_delivered(delivery, attempt, words),)
+        delivered = _delivered(delivery, attempt, words)
+        return (delivered, _incomplete(delivery, attempt, outcome.refused)) if outcome.refused else (delivered,)
     wait = retry_wait(attempt, chance)
     if outcome.retry_after is not None:
         wait = max(wait, min(timedelta(seconds=max(outcome.retry_after, 0)), LONGEST_RETRY_AFTER))
@@ -99,6 +103,13 @@ def _delivered(delivery: DeliveryRow, attempt: int, words: str) -> ev.DigestDeli
     return ev.DigestDelivered(
         delivery_id=delivery.delivery_id, digest_id=delivery.digest_id, attempt=attempt, response=words
     )
+
+
+def _incomplete(delivery: DeliveryRow, attempt: int, refused: tuple[str, ...]) -> ev.DeliveryIncomplete:
+    return ev.DeliveryIncomplete(
+        delivery_id=delivery.delivery_id, digest_id=delivery.digest_id, attempt=attempt,
+        refused=tuple(" ".join(words.split())[:MAX_WORDS] for words in refused),
+    )  # fmt: skip
 
 
 def _failed(

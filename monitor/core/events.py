@@ -352,6 +352,15 @@ class DigestDelivered(Event, frozen=True, kw_only=True):
     response: str
 
 
+class DeliveryIncomplete(Event, frozen=True, kw_only=True):
+    """Of the addresses of one message the peer refused these for good, each with its answer; the others have it."""
+
+    delivery_id: str
+    digest_id: str
+    attempt: int
+    refused: tuple[str, ...]
+
+
 class DeliveryFailed(Event, frozen=True, kw_only=True):
     """The peer refused or was not there. `next_attempt` is None where the delivery is held for a person."""
 

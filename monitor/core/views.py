@@ -513,6 +513,7 @@ DIGESTS = View(
 DELIVERY_EVENTS = (
     ev.DeliveryAttempted
     | ev.DigestDelivered
+    | ev.DeliveryIncomplete
     | ev.DeliveryFailed
     | ev.DeliveryUnknown
     | ev.DeliveryReleased
@@ -542,6 +543,8 @@ def _fold_delivery(row: DeliveryRow | None, recorded: ev.Recorded, key: str) -> 
             return replace(row, attempts=event.attempt, in_flight=True)
         case ev.DigestDelivered():
             return replace(row, state="delivered", in_flight=False, next_attempt=None, last_error=None)
+        case ev.DeliveryIncomplete():
+            return replace(row, last_error="; ".join(event.refused))
         case ev.DeliveryFailed():
             state = "failed" if event.permanent else "pending" if event.next_attempt else "held"
             return replace(row, state=state, in_flight=False, next_attempt=event.next_attempt, last_error=event.error)
@@ -579,6 +582,8 @@ def _notice_of(event: ev.Event | None) -> tuple[str, str] | None:
             return "", f"{event.faults[0] if event.faults else 'no reason given'}{more}"
         case ev.DeliveryFailed() if event.next_attempt is None:
             return event.delivery_id, event.error
+        case ev.DeliveryIncomplete():
+            return event.delivery_id, "; ".join(event.refused)
         case ev.DeliveryUnknown() if event.held:
             return event.delivery_id, event.error
         case ev.ReceiverHeld():

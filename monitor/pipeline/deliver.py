@@ -246,12 +246,15 @@ class Deliverer:
         attempt = row.attempts + 1
         concluded = deliveries.conclude(row, attempt, outcome, receiver.on_unknown, self._now(), self._draw())
         self._append(row, *concluded)
-        _say(row, concluded[0])
+        for event in concluded:
+            _say(row, event)
 
     def _append(self, row: views.DeliveryRow, event: ev.Event, *more: ev.Event, version: int | None = None) -> None:
-        stream = f"delivery/{row.delivery_id}"
-        events = [ev.NewEvent(stream=stream, event=event)]
-        events += [ev.NewEvent(stream=f"receiver/{row.receiver}", event=other) for other in more]
+        stream, receiver = f"delivery/{row.delivery_id}", f"receiver/{row.receiver}"
+        events = [
+            ev.NewEvent(stream=stream if isinstance(one, views.DELIVERY_EVENTS) else receiver, event=one)
+            for one in (event, *more)
+        ]
         self._store.append(Commit(events=tuple(events), expected={} if version is None else {stream: version}))
 
 
@@ -260,6 +263,8 @@ def _say(row: views.DeliveryRow, event: ev.Event) -> None:
     match event:
         case ev.DigestDelivered():
             log.info(f"{whom}: delivered", delivery=row.delivery_id, digest=row.digest_id)
+        case ev.DeliveryIncomplete():
+            log.warning(f"{whom}: refused for {'; '.join(event.refused)}", delivery=row.delivery_id)
         case ev.DeliveryFailed() | ev.DeliveryUnknown():
             then = f"next try {event.next_attempt:%H:%MZ}" if event.next_attempt else "held for a person"
             log.warning(f"{whom}: {event.error}; {then}", delivery=row.delivery_id, attempt=event.attempt)

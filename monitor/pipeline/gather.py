@@ -85,7 +85,15 @@ class Timeline:
 
 
 URGENT = frozenset(
-    {"DeliveryFailed", "DeliveryUnknown", "ReceiverHeld", "OutboxHeld", "RuleBookRefused", "ConfigurationRefused"}
+    {
+        "DeliveryFailed",
+        "DeliveryUnknown",
+        "DeliveryIncomplete",
+        "ReceiverHeld",
+        "OutboxHeld",
+        "RuleBookRefused",
+        "ConfigurationRefused",
+    }
 )
 """Notices that a person must act on. A source that turns blind is told with the next message."""
 
@@ -199,7 +207,8 @@ class Gatherer:
             delivery = self._delivery_of(row)
             if delivery is None:
                 yield row, row.subject
-            elif delivery.receiver != receiver:  # it could never hear of its own deaf ear
+            elif delivery.receiver != receiver or row.kind == "DeliveryIncomplete":
+                # Not of its own deaf ear, of which it could never hear.
                 yield row, f"{delivery.receiver} ({delivery.recipient})"
 
     def urgent(self, row: views.NoticeRow) -> bool:

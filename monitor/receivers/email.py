@@ -172,8 +172,10 @@ class _Attempt:
         response = await smtp.data(self._raw)
         with contextlib.suppress(SMTPException, OSError):
             await smtp.quit(timeout=QUIT_SECONDS)
-        without = "".join(f"; refused for {error.recipient}: {_answer(error)}" for error in refused)
-        return Outcome(state=Result.DELIVERED, detail=f"{response.code} {one_line(response.message, 200)}{without}")
+        return Outcome(
+            state=Result.DELIVERED, detail=f"{response.code} {one_line(response.message, 200)}",
+            refused=tuple(f"{error.recipient}: {_answer(error)}" for error in refused),
+        )  # fmt: skip
 
     def _client(self) -> aiosmtplib.SMTP:
         server = self._server

@@ -65,6 +65,8 @@ class MailServer:
         self.manner = Manner.ACCEPT
         self.box: list[Mail] = []
         self.refused: list[str] = []
+        self.unknown: set[str] = set()
+        """Addresses that are refused whatever the manner."""
         self._greylisted: set[str] = set()
         self._certificate = certificate
         self._loop = asyncio.new_event_loop()
@@ -107,7 +109,7 @@ class MailServer:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.manner is Manner.REFUSE:
+        if self.manner is Manner.REFUSE or address in self.unknown:
             self.refused.append(address)
             return f"550 5.1.1 <{address}>: no such user here"
         if self.manner is Manner.GREYLIST and address not in self._greylisted:

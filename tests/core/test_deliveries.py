@@ -43,6 +43,14 @@ def test_delivered():
     assert event == ev.DigestDelivered(delivery_id="dlv-1", digest_id="dig-1", attempt=1, response="words in two lines")
 
 
+def test_delivered_but_not_to_all():
+    event, incomplete = after(Result.DELIVERED, refused=("b@example.org: 550 no such\nuser",))
+    assert event.response == "words in two lines"
+    assert incomplete == ev.DeliveryIncomplete(
+        delivery_id="dlv-1", digest_id="dig-1", attempt=1, refused=("b@example.org: 550 no such user",)
+    )
+
+
 def test_a_failure_is_tried_again_later():
     (event,) = after(Result.FAILED)
     assert (event.permanent, event.next_attempt) == (False, START + timedelta(seconds=30))

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.core import digests, views
 from monitor.core import events as ev
+from monitor.core.deliveries import Outcome, Result
 from monitor.core.entries import Arrival
 from monitor.core.routing import Email, OnUnknown, Outbox, Route
 from monitor.core.schedule import At
@@ -610,6 +611,29 @@ async def test_an_operator_hears_at_once_of_what_a_person_must_mend():
     ]
     await desk.turn()
     assert len(desk.digests()) == 2
+
+
+async def test_an_operator_hears_of_an_address_that_did_not_get_what_the_others_got():
+    desk = Desk(book(outbox("duty"), outbox("file"), routes=[Route(to=("duty",))], operator=["file", "duty"]))
+    desk.receiver("duty").outcomes = [
+        Outcome(state=Result.DELIVERED, detail="250 ok", refused=("b@example.org: 550 no such user",))
+    ]
+    desk.alert("A crane fell")
+    for _ in range(4):
+        await desk.turn()
+    words = "b@example.org: 550 no such user"
+    # the others of the same receiver can hear of it: they are not deaf
+    for name in ("file", "duty"):
+        told = [note for composed in desk.digests(name) for note in digests.decode(composed.content).notices]
+        assert [(note.kind, note.subject, note.detail) for note in told] == [
+            ("DeliveryIncomplete", "duty (state/duty)", words)
+        ]
+    assert len(desk.digests()) == 3, "and what happens to the message about it makes no further one"
+    row = next(desk.store.rows(views.DELIVERIES))
+    assert (row.state, row.last_error) == ("delivered", words)
+    assert [type(one.event).__name__ for one in desk.store.read(0, stream=f"delivery/{row.delivery_id}")] == [
+        "DeliveryAttempted", "DigestDelivered", "DeliveryIncomplete",
+    ]  # fmt: skip
 
 
 async def test_a_source_that_turns_blind_is_told_with_the_next_message_only():

@@ -52,6 +52,17 @@ async def test_one_message_for_several_addresses(server: MailServer):
     assert server.box[0].message["To"] == "a@example.org, b@example.org"
 
 
+async def test_the_addresses_that_are_refused_of_one_message_are_told(server: MailServer):
+    server.unknown = {"b@example.org", "c@example.org"}
+    outcome = await receiver(server).send(message(recipient="a@example.org, b@example.org, c@example.org"))
+    assert outcome.state is Result.DELIVERED
+    assert outcome.refused == (
+        "b@example.org: 550 5.1.1 <b@example.org>: no such user here",
+        "c@example.org: 550 5.1.1 <c@example.org>: no such user here",
+    )
+    assert server.box[0].recipients == ("a@example.org",)
+
+
 async def test_a_refused_address_is_permanent(server: MailServer):
     server.manner = Manner.REFUSE
     outcome = await receiver(server).send(message())

@@ -228,6 +228,7 @@ _NOTICES = {
     "RuleBookRefused": "edited rules are faulty, the old ones stay in force: {detail}",
     "ConfigurationRefused": "edited receivers or sources are faulty, the old ones stay in force: {detail}",
     "DeliveryFailed": "a digest did not reach {subject}: {detail}",
+    "DeliveryIncomplete": "a digest did not reach all of {subject}: {detail}",
     "DeliveryUnknown": "a digest may not have reached {subject}; held: {detail}",
     "ReceiverHeld": "nothing more is sent to receiver {subject}: {detail}",
     "OutboxHeld": "nothing is sent at all: {detail}; let it go with `monitor deliveries release --all`",
