@@ -135,7 +135,7 @@ class Books:
         faults = run_examples(engine)
         if faults:
             return None, faults
-        cache.keep(files, book, needles)
+        cache.keep(files, engine, needles)
         return engine, []
 
     def _reload_configuration(self) -> Reloaded:

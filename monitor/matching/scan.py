@@ -84,7 +84,7 @@ class Needles(msgspec.Struct, frozen=True):
 
     Parallel to each other: `texts`, the strings to find; `uses`, the (set, order) of each term that a text is part of;
     `edges`, which of `kinds` tells where that text cannot stand. `always`: set number -> its terms that are looked for
-    in every text, having no needle.
+    in every text, having no needle. `packed`: the automaton over the texts, where it was built before.
     """
 
     texts: tuple[str, ...]
@@ -92,6 +92,7 @@ class Needles(msgspec.Struct, frozen=True):
     edges: tuple[int, ...]
     kinds: tuple[Edges, ...]
     always: dict[int, list[int]]
+    packed: bytes = b""
 
 
 def collect(sets: Sequence[tuple[Term, ...]]) -> Needles:
@@ -126,7 +127,8 @@ class Scanner:
         self._terms = tuple(sets)
         self._more_fields = tuple(field for field in (Field.URL, Field.AUTHOR) if field in fields)
         self.always = needles.always
-        self._find = automaton.build(needles.texts).find
+        self._automaton = automaton.build(needles.texts, needles.packed)
+        self._find = self._automaton.find
         self._uses = needles.uses
         # what every hit asks for lies in few bytes: a walk over scattered objects would cost more than the pass itself
         self._edges, self._kinds = array("H", needles.edges), needles.kinds
@@ -145,6 +147,10 @@ class Scanner:
     @property
     def term_count(self) -> int:
         return sum(map(len, self._terms))
+
+    def pack(self) -> bytes:
+        """The automaton, as `Needles.packed` takes it."""
+        return self._automaton.pack()
 
     @property
     def needle_count(self) -> int:

@@ -12,11 +12,12 @@ import platform
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 
 import msgspec
+from msgspec.structs import replace
 
 from monitor import matching, rulebook
 from monitor.errors import Fault
@@ -28,7 +29,7 @@ from monitor.rulebook import themes
 MAX_FILES = 3
 MAX_BYTES = 256_000_000
 _REMEMBERED = 2
-_LIBRARIES = ("msgspec", "pyyaml", "lark", "google-re2")
+_LIBRARIES = ("msgspec", "pyyaml", "lark", "google-re2", "daachorse", "ahocorasick_rs")
 
 _lately: dict[str, RuleBook] = {}  # by revision, the latest last
 _one_at_a_time = Lock()
@@ -78,14 +79,16 @@ class Cache:
             return None
         try:
             kept = msgspec.msgpack.decode(data[32:], type=Kept)
-        except msgspec.MsgspecError:
+            engine, _ = compile_with_needles(kept.book, kept.needles)
+        except (msgspec.MsgspecError, ValueError):
             return None
         _remember(kept.book)
-        return compile_with_needles(kept.book, kept.needles)[0]
+        return engine
 
-    def keep(self, files: Mapping[str, str], book: RuleBook, needles: Needles) -> None:
+    def keep(self, files: Mapping[str, str], engine: Engine, needles: Needles) -> None:
         """Keep what these files, which are sound and whose examples pass, come to."""
-        name, data = _name(files), msgspec.msgpack.encode(Kept(book, needles))
+        kept = Kept(engine.book, replace(needles, packed=engine.scanner.pack()))
+        name, data = _name(files), msgspec.msgpack.encode(kept)
         if len(data) > MAX_BYTES - 32:
             return
         with contextlib.suppress(OSError):
@@ -121,7 +124,8 @@ def _program() -> str:
     """Names this very program: its own code that reads and compiles books, and what that stands on."""
     digest = hashlib.sha256(f"{platform.python_version()} {unicodedata.unidata_version}".encode())
     for library in _LIBRARIES:
-        digest.update(f" {library} {version(library)}".encode())
+        with contextlib.suppress(PackageNotFoundError):
+            digest.update(f" {library} {version(library)}".encode())
     for package in (matching, rulebook):
         for path in sorted(Path(*package.__path__).iterdir()):
             if path.suffix in (".py", ".lark"):

@@ -17,7 +17,9 @@ THEME = """\
 theme: machines
 title: Machines
 concepts:
-  makers: {terms: ["=Dr", "*halbleiter", "m?tal work*", "/bea[rs]ing s+teel/", "/.[0-9]./", قناة, 반도체], except: [Dr No]}
+  makers:
+    terms: ["=Dr", "*halbleiter", "m?tal work*", "/bea[rs]ing s+teel/", "/.[0-9]./", قناة, 반도체]
+    except: [Dr No]
 rules:
   - {id: only, when: makers w/5 "%s", unless: 'title:("recall")', where: {languages: [de], max_age: 3d}}
 examples:
@@ -34,7 +36,7 @@ def keep(cache: Cache, files: Mapping[str, str]) -> Engine:
     book, faults = themes.load_rules(files)
     assert book is not None, faults
     engine, needles = compile_with_needles(book)
-    cache.keep(files, book, needles)
+    cache.keep(files, engine, needles)
     return engine
 
 
