@@ -80,13 +80,13 @@ def test_what_came_while_a_file_was_faulty_is_always_looked_at():
     desk.entry("Before", "A gantry fell.")
     desk.edit(f"{PATH}: a fault")
     desk.clock.advance(days=20)
-    desk.entry("Meanwhile, by the old rules", "A crane fell.")
+    desk.entry("Meanwhile", "A gantry fell. A derrick fell too.")
     desk.edit(f"{PATH}: another fault", **{"themes/other.yaml": theme("other")})
-    desk.entry("Meanwhile", "A gantry fell.")
+    desk.entry("Meanwhile, of a derrick", "A derrick fell.")
     desk.edit(**{PATH: theme(rematch="0", cranes=("gantry",))})
     desk.follow()
     assert desk.found_again() == ["Meanwhile"]
-    desk.entry("After", "A gantry fell.")
+    # that is done with: the next edit does not look there again
     desk.edit(**{PATH: theme(rematch="0", cranes=("derrick",))})
     desk.follow()
     assert desk.found_again() == ["Meanwhile"]
@@ -245,6 +245,17 @@ def test_a_death_at_any_append_costs_nothing_and_repeats_nothing():
             desk.follow()
             assert history(desk) == whole
     assert moments == 8  # the receipt, two batches, the end; each before and after
+
+
+def test_a_restarted_run_goes_on_where_it_was():
+    whole = many().follow()
+    desk = many()
+    done = 0
+    while not desk.found_again():
+        desk.rule_changes.step(desk.clock())
+        done += 1
+    desk.restart()
+    assert desk.follow() == whole - done
 
 
 def test_an_alert_that_detect_raises_at_the_same_moment_is_raised_once():
