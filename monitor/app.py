@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import secrets
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ONCE_INGEST_SECONDS = 25.0
+ONCE_FOLLOW_SECONDS = 10.0
 ONCE_SEND_SECONDS = 20.0
 STOP_SECONDS = 5.0
 """How long what is being sent may go on when the program ends."""
@@ -191,12 +193,15 @@ class Monitor:
         async with self._detecting:
             await asyncio.to_thread(self._detector.catch_up)
 
-    async def follow_rule_changes(self) -> None:
+    async def follow_rule_changes(self, seconds: float = math.inf) -> None:
         """Tell owners of edits of their rules, and hold older entries against these, in steps that leave room for all
-        else.
+        else. What `seconds` do not suffice for is gone on with by the next call.
         """
+        deadline = time.monotonic() + seconds
         while not self._stopping and await asyncio.to_thread(self._rule_changes.step, self._clock()):
-            pass
+            if time.monotonic() > deadline:
+                log.warning("an edit of the rules takes long to follow; the daemon, or `run --until-idle`, ends it")
+                return
 
     async def close_windows(self, *, settle: bool = False) -> None:
         """Close the windows that are due and compose their digests."""
@@ -218,7 +223,7 @@ class Monitor:
         await self.ingest_folders()
         await self.ingest_due(deadline=ONCE_INGEST_SECONDS)
         await self.detect()
-        await self.follow_rule_changes()
+        await self.follow_rule_changes(ONCE_FOLLOW_SECONDS)
         await self.close_windows(settle=settle)
         await self.send()
 
@@ -238,6 +243,8 @@ class Monitor:
 
     async def seconds_to_next(self) -> float | None:
         """How long until something is due; None where nothing is in sight."""
+        if self._rule_changes.busy:
+            return 0.0
         now = self._clock()
         moments = (
             await asyncio.to_thread(self.store.next_due),

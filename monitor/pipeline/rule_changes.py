@@ -47,6 +47,11 @@ class RuleChanges:
         """Hand in a book that was read already."""
         self._books.keep(revision, book)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something was begun that the next steps end."""
+        return self._work is not None
+
     def step(self, now: datetime) -> bool:
         """Do a little of what there is to do; False where that is nothing. `now`: when a receipt is composed."""
         if self._work is None:

@@ -254,8 +254,10 @@ def test_a_restarted_run_goes_on_where_it_was():
     while not desk.found_again():
         desk.rule_changes.step(desk.clock())
         done += 1
+    assert desk.rule_changes.busy
     desk.restart()
     assert desk.follow() == whole - done
+    assert not desk.rule_changes.busy
 
 
 def test_an_alert_that_detect_raises_at_the_same_moment_is_raised_once():
