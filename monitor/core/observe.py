@@ -104,22 +104,28 @@ def unsure(sightings: Iterable[Sighting]) -> tuple[EntryRow, ...]:
 
 
 def observe(
-    source: Source, sightings: Iterable[Sighting], texts: Mapping[str, str], *, first_poll: bool, now: datetime
+    source: Source,
+    sightings: Iterable[Sighting],
+    texts: Mapping[str, str],
+    *,
+    first_poll: bool,
+    now: datetime,
+    undated: int = 0,
 ) -> Observation:
     """The events for what is new or changed.
 
     `texts`: entry id -> stored text, for the `unsure` ones. `first_poll`: this source was never read before, so most of
-    it is not news. Documents of folders and those given by hand are new whatever their date, once per content.
+    it is not news. `undated`: how many without a date stood in the document before these. Documents of folders and
+    those given by hand are new whatever their date, once per content.
     """
     events: list[NewEvent] = []
     fresh: list[str] = []
     revised: list[str] = []
-    undated = 0
     # Feeds begin with the newest; the log tells things in the order in which they were published.
-    for sighting in sorted(sightings, key=lambda one: _dated(one.entry) or now):
+    for sighting in sorted(sightings, key=lambda one: dated(one.entry) or now):
         stream = f"entry/{sighting.entry_id}"
+        undated += dated(sighting.entry) is None
         if sighting.row is None:
-            undated += _dated(sighting.entry) is None
             first = first_poll and source.kind is not Kind.FOLDER
             arrival = _arrival(sighting.entry, undated, now) if first else Arrival.NEW
             fresh.append(stream)
@@ -130,6 +136,11 @@ def observe(
                 revised.append(stream)
                 events.append(event)
     return Observation(tuple(events), tuple(fresh), tuple(revised))
+
+
+def dated(entry: ParsedEntry) -> datetime | None:
+    """When the entry was published, or at least updated, by its own word."""
+    return entry.published or entry.updated
 
 
 # --- which entry is which -------------------------------------------------------------------------
@@ -170,8 +181,8 @@ def _later(sighting: Sighting) -> tuple[datetime, str]:
 
 
 def _arrival(entry: ParsedEntry, undated: int, now: datetime) -> Arrival:
-    dated = _dated(entry)
-    recent = undated <= NEWEST_UNDATED if dated is None else now - dated <= RECENT
+    when = dated(entry)
+    recent = undated <= NEWEST_UNDATED if when is None else now - when <= RECENT
     return Arrival.ALREADY_THERE if recent else Arrival.BASELINE
 
 
@@ -238,10 +249,6 @@ def _tags(source: Source, entry: ParsedEntry) -> tuple[str, ...]:
 
 def _stored(url: str | None) -> str | None:
     return None if url is None else redact_url(url)
-
-
-def _dated(entry: ParsedEntry) -> datetime | None:
-    return entry.published or entry.updated
 
 
 def _folded(text: str) -> str:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from monitor.core import views
 from monitor.core.entries import ParsedFeed, Source
 from monitor.core.events import EntryObserved, EntryRevised, Event, NewEvent
-from monitor.core.observe import Observation, candidates, identify, observe, unsure
+from monitor.core.observe import candidates, dated, identify, observe, unsure
 from monitor.core.views import EntryRow, SourceRow
 from monitor.errors import WrongVersion
 from monitor.pipeline.polls import Step
@@ -66,11 +66,15 @@ class Recorder:
 
         `first_poll` None: it is one if nothing in it is known. `decide`: what else becomes true with the last entry.
         """
+        if first_poll is None:
+            first_poll = not self._known(candidates(source, feed))
         starts = range(0, max(1, len(feed.entries)), CHUNK)
-        total = Count()
+        total, undated = Count(), 0
         for start in starts[:-1]:
-            total += self._append(source, _part(feed, start), now, first_poll, None, actor).count
-        done = self._append(source, _part(feed, starts[-1]), now, first_poll, decide, actor)
+            part = _part(feed, start)
+            total += self._append(source, part, now, first_poll, undated, None, actor).count
+            undated += sum(dated(entry) is None for entry in part.entries)
+        done = self._append(source, _part(feed, starts[-1]), now, first_poll, undated, decide, actor)
         return replace(done, count=total + done.count)
 
     def adopt(self, events: Sequence[Event], streams: Sequence[str], commit: Commit) -> None:
@@ -84,12 +88,13 @@ class Recorder:
         source: Source,
         feed: ParsedFeed,
         now: datetime,
-        first_poll: bool | None,
+        first_poll: bool,
+        undated: int,
         decide: Decide | None,
         actor: str,
     ) -> Done:
         for attempt in range(1, TRIES + 1):
-            commit, poll = self._compose(source, feed, now, first_poll, decide, actor)
+            commit, poll = self._compose(source, feed, now, first_poll, undated, decide, actor)
             if not commit.events and not commit.polls:
                 return Done()
             try:
@@ -108,12 +113,13 @@ class Recorder:
         source: Source,
         feed: ParsedFeed,
         now: datetime,
-        first_poll: bool | None,
+        first_poll: bool,
+        undated: int,
         decide: Decide | None,
         actor: str,
     ) -> tuple[Commit, PollState | None]:
-        observation, expected = self._compare(source, feed, now, first_poll)
-        events = tuple(replace(event, actor=actor) for event in observation.events)
+        events, expected = self._compare(source, feed, now, first_poll, undated)
+        events = tuple(replace(event, actor=actor) for event in events)
         if decide is None:
             return Commit(events=events, expected=expected), None
         stream = f"source/{source.id}"
@@ -125,22 +131,27 @@ class Recorder:
         return Commit(events=events, expected=expected, polls=(step.poll,)), step.poll
 
     def _compare(
-        self, source: Source, feed: ParsedFeed, now: datetime, first_poll: bool | None
-    ) -> tuple[Observation, dict[str, int]]:
+        self, source: Source, feed: ParsedFeed, now: datetime, first_poll: bool, undated: int
+    ) -> tuple[tuple[NewEvent, ...], dict[str, int]]:
         known = self._known(candidates(source, feed))
         sightings = identify(source, feed, known)
         doubtful = unsure(sightings)
         # Versions are read before texts: a revision in between is then noticed when appending.
         versions = {f"entry/{row.entry_id}": self._store.version(f"entry/{row.entry_id}") for row in doubtful}
         texts = {row.entry_id: text for row in doubtful if (text := self._text(row)) is not None}
-        if first_poll is None:
-            first_poll = not known
-        observation = observe(source, sightings, texts, first_poll=first_poll, now=now)
-        expected = dict.fromkeys(observation.fresh, 0)
+        observation = observe(source, sightings, texts, first_poll=first_poll, now=now, undated=undated)
+        erased = frozenset(stream for stream in observation.fresh if self._erased(stream))
+        events = tuple(event for event in observation.events if event.stream not in erased)
+        expected = dict.fromkeys((stream for stream in observation.fresh if stream not in erased), 0)
         for stream in observation.revised:
             # One whose text is the same and whose date moved was not doubtful.
             expected[stream] = versions.get(stream) or self._store.version(stream)
-        return observation, expected
+        return events, expected
+
+    def _erased(self, stream: str) -> bool:
+        """Whether an entry was erased: there are events of it, and no row. It is not stored anew."""
+        entry_id = stream.removeprefix("entry/")
+        return self._store.version(stream) > 0 and self._store.get(views.ENTRIES, entry_id) is None
 
     def _known(self, ids: frozenset[str]) -> Mapping[str, EntryRow]:
         rows = ((entry_id, self._store.get(views.ENTRIES, entry_id)) for entry_id in ids)

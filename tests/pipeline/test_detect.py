@@ -69,6 +69,15 @@ def revised(of: ev.EntryObserved, text: str, revision: int = 2) -> ev.EntryRevis
     )  # fmt: skip
 
 
+def test_what_is_left_of_an_erased_entry_stops_no_matching(store: MemoryStore) -> None:
+    adopt_rules(store, {"ports": "port"}, [])
+    entry = observed(parsed_entry("One", raw_id="1"))
+    put(store, entry, revised(entry, "The port closed."), observed(parsed_entry("Two", raw_id="2")))
+    store.erase([2], "asked for by its author")
+    assert Detector(store, Words).catch_up() == 2
+    assert [row.title for row in store.rows(views.ALERTS)] == ["Two"]
+
+
 def test_a_match_starts_a_story_and_raises_an_alert_in_one_commit(store: MemoryStore) -> None:
     adopt_rules(store, {"ports": "port"}, [])
     entry = observed(parsed_entry(text="The port reopened."))

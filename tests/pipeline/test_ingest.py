@@ -275,6 +275,56 @@ def test_a_large_feed_comes_in_several_commits_with_its_state_in_the_last(monkey
     play(scenario)
 
 
+def test_of_a_large_document_the_first_twenty_undated_may_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "CHUNK", 15)
+    entries = [parsed_entry(f"item {n}", raw_id=str(n), url=None, published=None) for n in range(70)]
+
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        world.publish(FEED, *entries)
+        await world.ingestor.ingest_due()
+        world.publish(source("by-hand"), *entries)
+        await world.ingestor.ingest_given([source("by-hand").location])
+        alerting = [one for one in world.events(ev.EntryObserved) if one.arrival is Arrival.ALREADY_THERE]
+        assert [one.title for one in alerting] == [f"item {n}" for n in range(20)] * 2
+
+    play(scenario)
+
+
+def test_of_an_address_given_again_all_that_is_new_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "CHUNK", 2)
+    entries = [parsed_entry(f"item {n}", raw_id=str(n), url=None, published=None) for n in range(8)]
+
+    async def scenario(world: World) -> None:
+        other = source("by-hand")
+        world.publish(other, *entries[6:])
+        await world.ingestor.ingest_given([other.location])
+        world.publish(other, *entries)
+        await world.ingestor.ingest_given([other.location])
+        late = world.events(ev.EntryObserved)[2:]
+        assert [one.arrival for one in late] == [Arrival.NEW] * 6, "also in parts of which nothing is known"
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("text", ["The port reopened.", "The port reopened at noon."])
+def test_an_erased_entry_stays_erased_and_holds_up_no_other(text: str) -> None:
+    async def scenario(world: World) -> None:
+        await world.ingestor.adopt_sources([FEED])
+        world.publish(FEED, parsed_entry("one", raw_id="1"))
+        await world.ingestor.ingest_due()
+        world.store.erase(
+            [recorded.position for recorded in world.store.read() if recorded.stream.startswith("entry/")], ""
+        )
+        for n in (2, 3):
+            world.clock.advance(hours=2)
+            world.publish(FEED, parsed_entry("one", text, raw_id="1"), parsed_entry(f"item {n}", raw_id=str(n)))
+            assert (await world.ingestor.ingest_due()).observed == 1
+        assert [event.title for event in world.events(ev.EntryObserved)] == ["item 2", "item 3"]
+
+    play(scenario)
+
+
 # --- races
 
 
