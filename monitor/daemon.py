@@ -7,8 +7,9 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -28,9 +29,15 @@ DRAIN_SECONDS = 7.0
 STOP_SECONDS = 6.0
 """How long running jobs, and what is being sent, may go on after SIGTERM; all of it stays within 10 s."""
 
-ONCE_SECONDS = 55.0
+ONCE_SECONDS = 50.0
+"""With the start before it and the end after it, at most a minute."""
+
 IDLE_SECONDS = 600.0
 IDLE_HORIZON = 60.0
+
+
+Watch = Callable[..., AsyncIterator[frozenset[Path]]]
+"""Says which paths under the given folders changed, burst by burst."""
 
 
 class Tick(BaseTrigger):  # type: ignore[misc]
@@ -45,8 +52,9 @@ class Tick(BaseTrigger):  # type: ignore[misc]
 class Daemon:
     """Runs a `Monitor` until it is told to stop. Every job is on its own: what one does wrong the others never feel."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, watch: Watch = changes) -> None:
         self._monitor = monitor
+        self._changes = watch
         self._stop = asyncio.Event()
         self._running: set[asyncio.Task[Any]] = set()
         self._complaints: dict[str, str] = {}
@@ -146,8 +154,17 @@ class Daemon:
         task.add_done_callback(self._running.discard)
 
     async def _watch(self) -> None:
+        while True:
+            try:
+                await self._follow_changes()
+            except Exception as error:
+                self._complain("watch", error)
+            await asyncio.sleep(TICK_SECONDS)
+            self._folders_changed = True  # while nobody watched, perhaps
+
+    async def _follow_changes(self) -> None:
         settings = self._monitor.settings
-        async for changed in changes(settings.rules, settings.seeds):
+        async for changed in self._changes(settings.rules, settings.seeds):
             await self._guarded("reload", self._monitor.reload)()
             if any(path.is_relative_to(settings.seeds) for path in changed):
                 self._folders_changed = True
@@ -194,7 +211,7 @@ def _foreseen(error: Exception) -> bool:
 async def run_once(monitor: Monitor) -> None:
     """One full cycle: ingest all that is due, match, alert, send what is due; `group_wait` counts as elapsed.
 
-    What 55 s do not suffice for stays due, unmatched or pending, and is said so.
+    What 50 s do not suffice for stays due, unmatched or pending, and is said so.
     """
     try:
         async with asyncio.timeout(ONCE_SECONDS):

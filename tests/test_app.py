@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import daemon
 from monitor.app import GuardedClock, Monitor
 from monitor.books import Books, compile_files, configure, load_book
 from monitor.core import events as ev
@@ -159,3 +161,29 @@ async def test_every_step_of_the_clock_is_put_on_record_once_the_store_can_write
         await world.monitor.check_clock()
     assert [event.step_seconds for event in world.told(ev.ClockAnomaly)] == [600, -7200, 60]
     assert world.store.poll("one").next_due == due - timedelta(hours=2), "moved once"
+
+
+@pytest.mark.anyio
+async def test_a_watcher_that_dies_is_named_and_watches_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(daemon, "TICK_SECONDS", 0.01)
+    await world.monitor.start()
+    watches = 0
+
+    async def watch(*folders: Path) -> AsyncIterator[frozenset[Path]]:
+        nonlocal watches
+        watches += 1
+        if watches < 3:
+            raise RuntimeError("the watcher broke")
+        world.watch("one", "two")
+        yield frozenset({world.sources})
+        await asyncio.Event().wait()
+
+    watching = asyncio.create_task(daemon.Daemon(world.monitor, watch=watch)._watch())
+    async with asyncio.timeout(10):
+        while world.store.poll("two") is None:  # noqa: ASYNC110  (a row of the store, nothing to wait on)
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    await asyncio.wait({watching})
+    assert capsys.readouterr().out.count("a job failed and is tried again") == 1, "said once"
