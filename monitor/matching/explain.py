@@ -169,24 +169,33 @@ def look_for_near_misses(
     met = {rule.theme.id for rule in engine.met(scan, strict=strict)}
     found: list[NearMiss] = []
     for rule in engine.rules:
-        if theme not in (None, rule.theme.id) or rule.theme.id in met or not _anchored(rule, scan):
-            continue
-        explained = _rule(rule, scan, strict)
-        if explained.near_miss is not None:
-            places = rule.condition.places(scan, None)
-            found.append(
-                NearMiss(
-                    theme=rule.theme.id, rule=rule.rule.id, failed=explained.near_miss, evidence=evidence(places, scan)
-                )
-            )  # fmt: skip
+        wanted = theme in (None, rule.theme.id) and rule.theme.id not in met
+        if wanted and _anchored(rule, scan) and _one_fails_at_most(rule.condition, scan):
+            failed = _rule(rule, scan, strict).near_miss
+            if failed is not None:
+                hits = evidence(rule.condition.places(scan, None), scan)
+                found.append(NearMiss(theme=rule.theme.id, rule=rule.rule.id, failed=failed, evidence=hits))
     return tuple(found)
 
 
 def _anchored(rule: CompiledRule, scan: Scan) -> bool:
-    named = next((leaf for leaf, _ in run.leaves(rule.condition) if leaf.name and leaf.name == rule.rule.anchor), None)
-    if named is not None:
-        return named.true(scan, None)
-    return any(scan.has(number) and scan.hits(number) for number in rule.anchor)
+    if rule.rule.anchor is not None:
+        for leaf, _ in run.leaves(rule.condition):
+            if leaf.name == rule.rule.anchor:
+                return leaf.true(scan, None)
+    if rule.anchor.isdisjoint(scan.present):
+        return False
+    return any(scan.hits(number) for number in rule.anchor & scan.present)
+
+
+def _one_fails_at_most(condition: run.Node, scan: Scan) -> bool:
+    """What a near miss must be whatever the rule; most rules fail here, before their clauses are written out."""
+    if not isinstance(condition, run.And):
+        return condition.true(scan, None) or isinstance(condition, run.Near | run.NotNear)
+    failed = [operand for operand in condition.operands if not operand.true(scan, None)]
+    return len(failed) < 2 and (
+        len(condition.operands) > 2 or all(isinstance(one, run.Near | run.NotNear) for one in failed)
+    )
 
 
 def summary(engine: Engine, document: Document, theme: Theme, rule: str | None = None) -> str:
