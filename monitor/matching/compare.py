@@ -32,8 +32,8 @@ class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that a document meets under one of two books alone. `severity`, `evidence`: under that book.
 
     `terms`: those that decide, each as written in the file; empty where something else than a term does. `reason` says
-    in a line what decides, terms or not. `deciding`: the places of `terms`; a part of `evidence`, but for the words of
-    an `unless` that stop the rule under the other book.
+    in a line what decides, terms or not. `deciding`: the places of `terms`; a part of `evidence`, but for words that
+    stop the rule under the other book (of an `unless` or a `not`).
     """
 
     theme: str
