@@ -37,10 +37,12 @@ NOTES = """
 
 Real `monitor` processes with the shipped themes, vocabularies and examples (and no feeds: nothing is fetched), their
 bytecode compiled as an installer leaves it; medians of five rounds in turns, seconds by the wall clock with CPU seconds
-in brackets. To ready: until the line `ready position=…`. The floor is `python -c "import httpx2, sqlmodel, apscheduler,
-feedparser"`. At rest: ten seconds, beginning three after ready. 10,000 themes and 100,000 names: 10,003 files; memory
-is that beyond the shipped rules. An edited rule: a theme of 10,000 terms is added to the shipped ones in a running
-daemon; until an entry that only its new rule flags has its alert; the longest that the event loop was held meanwhile.
+in brackets. Starting waits for nothing but the processor, so promises and ratios go by CPU seconds, which other work on
+the machine stretches least. To ready: until the line `ready position=…`. The peer is `python -c "import httpx2,
+sqlmodel, apscheduler, feedparser"`. At rest: ten seconds, beginning three after the ready of a first start. 10,000
+themes and 100,000 names: 10,003 files; memory is that beyond the shipped rules. An edited rule: a theme of 10,000 terms
+is added to the shipped ones in a running daemon; until an entry that only its new rule flags has its alert, by the wall
+clock; the longest that the event loop was held meanwhile.
 """
 
 ROOT = Path(__file__).parents[2]
@@ -100,10 +102,14 @@ def _daemon(home: Path) -> Iterator[tuple[int, Cost]]:
 
 def _start(home: Path, *, fresh: bool = False) -> Cost:
     if fresh:
-        shutil.rmtree(home / "state")
-        (home / "state").mkdir()
+        _forget(home)
     with _daemon(home) as (_, cost):
         return cost
+
+
+def _forget(home: Path) -> None:
+    shutil.rmtree(home / "state")
+    (home / "state").mkdir()
 
 
 def _cpu(process: int) -> float:
@@ -147,8 +153,8 @@ def _in_turns(runs: dict[str, Callable[[], Cost]], rounds: int = ROUNDS) -> dict
 def _figure(what: str, cost: Cost, floor: Cost, promised: float | None = None) -> Figure:
     return Figure(
         what, f"{cost.wall:.2f} s ({cost.cpu:.2f})", f"imports alone: {floor.wall:.2f} s ({floor.cpu:.2f})",
-        floor.wall / cost.wall, "" if promised is None else f"≤ {promised:.2g} s",
-        None if promised is None else cost.wall <= promised,
+        floor.cpu / cost.cpu, "" if promised is None else f"≤ {promised:.2g} s",
+        None if promised is None else cost.cpu <= promised,
     )  # fmt: skip
 
 
@@ -244,6 +250,7 @@ def figures() -> Iterator[Figure]:
         yield _figure("… 10,000 themes and 100,000 names, as at the last start", costs["large"], floor, 2)
         beyond = (costs["large"].resident - costs["again"].resident) / 1e6
         yield Figure("memory for these", f"{beyond:.0f} MB", promised="≤ 200 MB", holds=beyond <= 200)
+        _forget(fresh)
         share, resident = _rest(fresh)
         yield Figure("at rest, memory", f"{resident / 1e6:.0f} MB", promised="≤ 150 MB", holds=resident <= 150e6)
         yield Figure("at rest, share of one CPU", f"{share:.1%}")
