@@ -8,6 +8,7 @@ from itertools import count
 
 import hypothesis
 import pytest
+import structlog
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 
@@ -28,6 +29,12 @@ def _no_settings_from_outside() -> Iterator[None]:
     kept = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith("MONITOR_")}
     yield
     os.environ.update(kept)
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_not_set_up() -> None:
+    """A command that another test ran in this process has set it up."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

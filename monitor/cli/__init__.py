@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from cyclopts import App, CycloptsError
 
 from monitor import __version__
 from monitor.cli import context
-from monitor.errors import ConfigurationError, MonitorError
+from monitor.errors import ConfigurationError, MonitorError, UsageError
 
 app = App(
     name="monitor",
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 fine, 1 findings, 2 usage, 69 unavailable, 75 try again, 78 configuration."""
     # Most of what a command makes stays until it ends: Python's own 700 has it look for garbage a tenth of the time.
     gc.set_threshold(50_000)
+    _speak_utf8()
     sys.exit(dispatch(list(sys.argv[1:] if argv is None else argv)))
 
 
@@ -91,6 +93,13 @@ def dispatch(argv: list[str]) -> int:
         return 0
 
 
+def _speak_utf8() -> None:
+    """Titles in any script go out, and JSON as it must be, where the locale or a pipe on Windows has other ideas."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _say(message: str) -> None:
     print(f"monitor: {message}", file=sys.stderr)
 
@@ -103,9 +112,15 @@ def _take_home(argv: list[str]) -> list[str]:
         if word == "--":
             return [*words, word, *rest]
         if word == "--home":
-            context.given_home = Path(next(rest, ""))
+            context.given_home = _folder(next(rest, ""))
         elif word.startswith("--home="):
-            context.given_home = Path(word.removeprefix("--home="))
+            context.given_home = _folder(word.removeprefix("--home="))
         else:
             words.append(word)
     return words
+
+
+def _folder(word: str) -> Path:
+    if not word:
+        raise UsageError("--home names no folder; write --home DIR")
+    return Path(word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -11,6 +11,7 @@ from monitor.cli.acts import hand_over
 from monitor.cli.lists import AsOf, Json, Limit, Since, Until, pick
 from monitor.cli.reading import Reading
 from monitor.core import views
+from monitor.errors import NotFound
 
 app = App(name="deliveries", help="List deliveries; retry, release or discard what is stuck.", help_format="plaintext")
 
@@ -21,7 +22,10 @@ All = Annotated[bool, Parameter(name="--all", negative="", help="Every one that 
 @app.default
 def deliveries(
     *,
-    state: Annotated[str | None, Parameter(help="pending, delivered, failed, held or discarded.")] = None,
+    state: Annotated[
+        Literal["pending", "delivered", "failed", "held", "discarded"] | None,
+        Parameter(help="Only those in this state."),
+    ] = None,
     receiver: Annotated[str | None, Parameter(help="Only this receiver's.")] = None,
     since: Since = None,
     until: Until = None,
@@ -37,6 +41,9 @@ def deliveries(
         def wanted(row: views.DeliveryRow) -> bool:
             return receiver in (None, row.receiver) and row.position > first and (last is None or row.position <= last)
 
+        if receiver is not None and reading.store.get(views.RECEIVERS, receiver) is None:
+            known = sorted(row.receiver for row in reading.store.rows(views.RECEIVERS))
+            raise NotFound(f"no receiver is called '{receiver}'; known: {', '.join(known)}")
         rows = pick(reading.rows(views.DELIVERIES, as_of, facet=state), wanted, limit, json)
         if json:
             output.json_lines(delivery_json(row) for row in rows)

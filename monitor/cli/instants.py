@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 from monitor.errors import UsageError
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_instant(text: str, now: datetime) -> datetime:
     """`2026-11-24`, `2026-11-24T07:00Z`, `7d`, `12h`, `30m` (ago); a time without a zone is UTC."""
-    units = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
-    if text[:-1].isdigit() and text[-1:] in units:
-        return datetime.fromtimestamp(now.timestamp() - int(text[:-1]) * units[text[-1]], UTC)
+    ago = re.fullmatch(r"([0-9]{1,9})([mhdw])", text)
     try:
+        if ago:
+            return now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
-            f"'{text}' is no instant; write 2026-11-24, 2026-11-24T07:00Z, or 7d, 12h, 30m for ago"
+            f"'{text[:40]}' is no instant; write 2026-11-24, 2026-11-24T07:00Z, or 7d, 12h, 30m for ago"
         ) from None
-    return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
+from pathlib import PurePath
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from monitor.cli import context, output
 from monitor.cli.instants import parse_instant
@@ -24,7 +25,12 @@ DEFAULT_LIMIT = 50
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON object a line.")]
 Since = Annotated[str | None, Parameter(help="From this instant on: 2026-11-24, 2026-11-24T07:00Z, or 7d, 12h ago.")]
 Until = Annotated[str | None, Parameter(help="Up to this instant.")]
-Limit = Annotated[int | None, Parameter(help=f"At most so many, the newest ({DEFAULT_LIMIT}; no limit with --json).")]
+Limit = Annotated[
+    int | None,
+    Parameter(
+        help=f"At most so many, the newest ({DEFAULT_LIMIT}; no limit with --json).", validator=validators.Number(gte=0)
+    ),
+]
 AsOf = Annotated[str | None, Parameter(help="As it stood then: a log position or an instant.")]
 Theme = Annotated[str | None, Parameter(help="Only this theme.")]
 
@@ -46,6 +52,7 @@ def entries(
             return (theme is None or theme in row.themes) and within(row.first_seen)
 
         within = _between(since, until, reading.now())
+        _refuse_unknown(reading, theme)
         rows = pick(reading.rows(views.ENTRIES, as_of), wanted, limit, json)
         if json:
             urls = {row.id: row.location for row in reading.rows(views.SOURCES, as_of)}
@@ -69,6 +76,7 @@ def alerts(
     """List alerts, the newest last."""
     with Reading(context.settings()) as reading:
         within = _between(since, until, reading.now())
+        _refuse_unknown(reading, theme)
         rows = pick(reading.rows(views.ALERTS, as_of, facet=theme), lambda row: within(row.raised_at), limit, json)
         if json:
             output.json_lines(alert_json(row) for row in rows)
@@ -137,6 +145,16 @@ def _find(reading: Reading, thing: str) -> tuple[Any, str]:
         if row is not None:
             return row, stream
     raise NotFound(f"nothing has the id '{thing}'; ids are shown by entries, alerts, stories and deliveries")
+
+
+def _refuse_unknown(reading: Reading, theme: str | None) -> None:
+    """Raises `NotFound` where a theme is given that is not in force and has no alerts from days when it was."""
+    book = reading.store.get(views.RULE_BOOK, views.CURRENT)
+    themes = sorted(PurePath(path).stem for path in (book.files if book else ()) if path.startswith("themes/"))
+    if theme is not None and theme not in themes and not reading.store.count(views.ALERTS, facet=theme):
+        raise NotFound(
+            f"there is no theme '{theme}'; there are {', '.join(themes) or 'none: `monitor run` adopts them'}"
+        )
 
 
 def pick(rows: Iterator[Row], wanted: Callable[[Row], bool], limit: int | None, everything: bool) -> list[Row]:

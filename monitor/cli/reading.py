@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
@@ -46,7 +47,7 @@ class Reading:
 
     def position(self, as_of: str) -> int:
         """A position written as a number, or the one reached at an instant."""
-        if not as_of.isdigit():
+        if not re.fullmatch(r"[0-9]{1,18}", as_of):
             return position_at(self.store, parse_instant(as_of, self.now()))
         if int(as_of) > self.store.head().position:
             raise UsageError(f"position {as_of} is beyond the log's end at {self.store.head().position}")

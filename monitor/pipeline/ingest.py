@@ -406,7 +406,11 @@ def is_address(item: str) -> bool:
 
 def by_hand_id(url: str) -> str:
     """The source id of entries from an address given by hand: the host's name and a mark of the whole."""
-    host = re.sub(r"[^a-z0-9]+", "-", (urlsplit(url).hostname or "").lower()).strip("-")
+    try:
+        name = urlsplit(url).hostname or ""
+    except ValueError:  # the fetch will say so
+        name = ""
+    host = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return f"{BY_HAND}-{host}-{derived_id('', redact_url(url))[1:7]}"
 
 

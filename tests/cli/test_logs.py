@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ import structlog
 
 from monitor.cli.logs import set_up_logging
 from tests.acceptance.harness import Workspace
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
 
 
 def fail(password: str) -> None:
