@@ -7,7 +7,7 @@ transactions are opened in plain SQL, so that BEGIN is the one we mean.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,9 +87,10 @@ class Database(ABC):
 
     @abstractmethod
     def insert(
-        self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""
-    ) -> None:
-        """Insert rows into a table: `into` is its name and columns, `kinds` PostgreSQL's names of their types."""
+        self, connection: Connection, table: str, kinds: Mapping[str, str], rows: Sequence[tuple[Any, ...]],
+        then: str = "",
+    ) -> None:  # fmt: skip
+        """Insert rows into a table; `kinds` are PostgreSQL's names of the types of its columns, by their names."""
 
     @abstractmethod
     def kept_rows(self, connection: Connection, generation: int, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from monitor.core.events import Recorded
 from monitor.errors import StoreError
 from monitor.ports import PollState
 from monitor.store.chain import LogHead, microseconds
-from monitor.store.dialects import COLUMNS, Connection, Database
+from monitor.store.dialects import Connection, Database
 from monitor.store.fold import AnyView, Change, KeptRow, changes
 from monitor.store.plan import Batch, Known, Used
 from monitor.store.writer import Work
@@ -21,9 +21,14 @@ Folded = Sequence[tuple[AnyView, list[Change]]]
 REMEMBERED = 50_000
 """The most streams whose version is kept in mind."""
 
-EVENT_KINDS = (
-    "int8", "text", "int8", "text", "int4", "text", "bytea", "int8", "int8", "text", "bytea", "bytea", "bytea", "bytea",
-)  # fmt: skip
+EVENT_KINDS = {
+    "position": "int8", "stream": "text", "version": "int8", "type": "text", "schema_version": "int4",
+    "event_id": "text", "dedupe": "bytea", "recorded_at": "int8", "causation": "int8", "actor": "text",
+    "salt": "bytea", "body": "bytea", "commitment": "bytea", "hash": "bytea",
+}  # fmt: skip
+CHECKPOINT_KINDS = {"subscription": "text", "position": "int8"}
+POLL_KINDS = {"source_id": "text", "next_due": "int8", "body": "bytea"}
+ROW_KINDS = {"generation": "int8", "key": "text", "sort": "int8", "facet": "text", "body": "bytea"}
 _encode = msgspec.json.Encoder().encode
 _NOWHERE = -1
 
@@ -132,12 +137,12 @@ class LogEnd:
         """Write a batch, and asks nothing. Raises the driver's `conflict` where `known` was taken wrongly."""
         execute = self._database.execute
         if batch.rows:
-            self._database.insert(connection, f"events ({COLUMNS})", EVENT_KINDS, batch.rows)
+            self._database.insert(connection, "events", EVENT_KINDS, batch.rows)
             self.write_changes(connection, self._serving, folded)
             execute(connection, "UPDATE log_head SET position = ?, hash = ?", [(batch.head.position, batch.head.hash)])
             self._position = batch.head.position
         self._database.insert(
-            connection, "checkpoints (subscription, position)", ("text", "int8"), list(batch.checkpoints.items()),
+            connection, "checkpoints", CHECKPOINT_KINDS, list(batch.checkpoints.items()),
             "ON CONFLICT (subscription) DO UPDATE SET position = excluded.position",
         )  # fmt: skip
         self._write_polls(connection, batch.polls)
@@ -149,7 +154,7 @@ class LogEnd:
             if poll is not None
         ]
         self._database.insert(
-            connection, "polls (source_id, next_due, body)", ("text", "int8", "bytea"), kept,
+            connection, "polls", POLL_KINDS, kept,
             "ON CONFLICT (source_id) DO UPDATE SET next_due = excluded.next_due, body = excluded.body",
         )  # fmt: skip
         gone = [(source_id,) for source_id, poll in polls.items() if poll is None]
@@ -187,8 +192,7 @@ class LogEnd:
                 else:
                     moved.append((*after, generation, key))
         execute = self._database.execute
-        columns, kinds = "view_rows (generation, key, sort, facet, body)", ("int8", "text", "int8", "text", "bytea")
-        self._database.insert(connection, columns, kinds, added)
+        self._database.insert(connection, "view_rows", ROW_KINDS, added)
         execute(connection, "UPDATE view_rows SET body = ? WHERE generation = ? AND key = ?", edited)
         execute(
             connection, "UPDATE view_rows SET sort = ?, facet = ?, body = ? WHERE generation = ? AND key = ?", moved

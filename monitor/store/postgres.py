@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -112,13 +112,15 @@ class Postgres(Database):
         return bool(connection.closed)  # type: ignore[attr-defined]
 
     def insert(
-        self, connection: Connection, into: str, kinds: Sequence[str], rows: Sequence[tuple[Any, ...]], then: str = ""
-    ) -> None:
+        self, connection: Connection, table: str, kinds: Mapping[str, str], rows: Sequence[tuple[Any, ...]],
+        then: str = "",
+    ) -> None:  # fmt: skip
         # One array a column in binary: twice to three times as fast as a statement a row, even in a pipeline.
-        arrays = ", ".join(f"%b::{kind}[]" for kind in kinds)
+        arrays = ", ".join(f"%b::{kind}[]" for kind in kinds.values())
         if rows:
             connection.execute(
-                f"INSERT INTO {into} SELECT * FROM unnest({arrays}) {then}", list(map(list, zip(*rows, strict=True)))
+                f"INSERT INTO {table} ({', '.join(kinds)}) SELECT * FROM unnest({arrays}) {then}",
+                list(map(list, zip(*rows, strict=True))),
             )
 
     def kept_rows(self, connection: Connection, generation: int, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from monitor.core import codec, views
 from monitor.core import events as ev
 from monitor.errors import IdempotencyConflict, NotFound, StoreError, WrongVersion
 from monitor.ports import Appended, Commit, PollState
-from monitor.store.chain import GENESIS, relink
+from monitor.store.chain import GENESIS, dedupe_key, relink
 from monitor.store.verify import verify
 from tests.builders import observed, parsed_entry
 from tests.contracts.children import append_many, child, counting, entry, source_added
@@ -160,6 +160,33 @@ def test_a_dedupe_key_holds_within_one_commit(store: AnyStore) -> None:
 def test_what_is_new_beside_a_duplicate_is_written(store: AnyStore) -> None:
     append(store, entry(1))
     assert places(append(store, entry(2), entry(1), entry(3))) == [(2, False), (1, True), (3, False)]
+
+
+def test_a_commit_of_many_events_is_written_as_one_of_few(store: AnyStore) -> None:
+    plain = [msgspec.structs.replace(entry(n), dedupe=None) for n in range(25)]
+    mixed = [
+        msgspec.structs.replace(
+            entry(n), dedupe=f"key-{n}" if n % 3 else None, event_id=f"act-{n}" if n % 5 else None,
+            causation=n if n % 7 else None, actor=f"writer-{n}",
+        )
+        for n in range(25, 90)
+    ]  # fmt: skip
+    assert places(append(store, *plain, *mixed)) == [(n + 1, False) for n in range(90)]
+    with store.snapshot() as now:
+        stored = list(now.stored())
+    given = [(e.stream, e.event_id, e.dedupe and dedupe_key(e.dedupe), e.causation, e.actor) for e in (*plain, *mixed)]
+    assert [(row.stream, row.event_id, row.dedupe, row.causation, row.actor) for row in stored] == given
+    assert [row.body for row in stored] == [codec.encode(new.event) for new in (*plain, *mixed)]
+    assert [event.event for event in store.read()] == [new.event for new in (*plain, *mixed)]
+    assert verify(store).ok
+
+
+def test_what_is_new_beside_many_duplicates_is_written(store: AnyStore) -> None:
+    append(store, *[entry(n) for n in range(0, 100, 2)])
+    answered = places(append(store, *[entry(n) for n in range(100)]))
+    assert answered == [(51 + n // 2, False) if n % 2 else (1 + n // 2, True) for n in range(100)]
+    assert store.head().position == 100
+    assert verify(store).ok
 
 
 def test_the_same_event_id_returns_the_old_position(store: AnyStore) -> None:
