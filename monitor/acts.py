@@ -18,7 +18,6 @@ Act = Callable[[Monitor, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
 
 VERDICTS = ("relevant", "noise")
 MAX_NOTE = 4000
-"""How long a command waits for what it sent; the rest goes on by itself where a daemon runs."""
 
 
 async def perform(monitor: Monitor, act: str, args: Mapping[str, Any], actor: str) -> dict[str, Any]:

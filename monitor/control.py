@@ -66,12 +66,14 @@ def _who(holder: Path) -> str:
         return "another monitor"
 
 
-async def serve(state: Path, handle: Handler, *, token: str) -> asyncio.Server:
-    """Take acts until the server is closed. `token` guards the loopback port, where that is what is used."""
+async def serve(state: Path, handle: Handler, *, token: str, seconds: float = ANSWER_SECONDS) -> asyncio.Server:
+    """Take acts until the server is closed. `token` guards the loopback port, where that is what is used. Who says
+    nothing for `seconds`, or nonsense, is hung up on.
+    """
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
-            await _converse(reader, writer, handle, token)
+        with contextlib.suppress(ConnectionError, TimeoutError, ValueError, RecursionError):
+            await _converse(reader, writer, handle, token, seconds)
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
@@ -92,12 +94,17 @@ async def serve(state: Path, handle: Handler, *, token: str) -> asyncio.Server:
     return server
 
 
-async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler, token: str) -> None:
-    request = json.loads(await asyncio.wait_for(reader.readline(), ANSWER_SECONDS))
-    if not hmac.compare_digest(str(request.get("token", "")), token if _is_loopback(writer) else ""):
+async def _converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler, token: str, seconds: float
+) -> None:
+    request = json.loads(await asyncio.wait_for(reader.readline(), seconds))
+    if not isinstance(request, dict):
+        return
+    given, wanted = str(request.get("token", "")), token if _is_loopback(writer) else ""
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
         return
     await _send(writer, {"accepted": True})
-    if json.loads(await asyncio.wait_for(reader.readline(), ANSWER_SECONDS)) != {"go": True}:
+    if json.loads(await asyncio.wait_for(reader.readline(), seconds)) != {"go": True}:
         return
     try:
         answer = {"ok": True, "answer": await handle(request["act"], request["args"], str(request["actor"]))}

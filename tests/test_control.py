@@ -52,6 +52,28 @@ def test_only_the_owner_may_speak_to_the_socket(tmp_path: Path) -> None:
     assert asyncio.run(mode()) == 0o600
 
 
+@pytest.mark.skipif(os.name != "posix", reason="speaks to the socket")
+@pytest.mark.parametrize(
+    "line", [b"[1]\n", b"7\n", b"no JSON\n", b'{"token": "\xc3\xa9"}\n', b"[" * 100_000 + b"\n", b"\xff\n", b"\n", b""]
+)
+def test_who_speaks_nonsense_is_hung_up_on(tmp_path: Path, line: bytes) -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def speak() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with await control.serve(tmp_path, echo, token="t", seconds=10 if line else 0.01):
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "monitor.sock")
+            writer.write(line)
+            async with asyncio.timeout(10):
+                answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+    assert asyncio.run(speak()) == b""
+    assert not complaints
+
+
 def test_a_path_too_long_for_a_socket_falls_back_to_a_guarded_port(tmp_path: Path) -> None:
     deep = tmp_path / ("long" * 30)
     deep.mkdir()

@@ -53,7 +53,7 @@ def document_of(number: int, line: bytes) -> Line:
         return Line(number, None, None, f"{len(line):,} bytes; at most {MAX_LINE:,} are read")
     try:
         data = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Line(number, None, None, f"not a JSON object: {error}")
     if not isinstance(data, dict):
         return Line(number, None, None, "not a JSON object")

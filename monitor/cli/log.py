@@ -102,12 +102,13 @@ def import_(
     refuse_options(str(file or "-"))
     if file is None or str(file) == "-":
         _import(sys.stdin.buffer)
-    else:
-        try:
-            with file.open("rb") as lines:
-                _import(lines)
-        except OSError as error:
-            raise UsageError(f"'{file}' cannot be read ({error.strerror}); nothing was imported") from None
+        return
+    try:
+        lines = file.open("rb")
+    except OSError as error:
+        raise UsageError(f"'{file}' cannot be read ({error.strerror}); nothing was imported") from None
+    with lines:
+        _import(lines)
 
 
 def _import(lines: Iterable[bytes]) -> None:

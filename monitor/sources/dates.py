@@ -33,12 +33,13 @@ _MONTH_NAMES = (
 )
 _MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
 
-_ZONES = {
+_ZONES: dict[str, float | None] = {
     "z": 0, "ut": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 1, "bst": 1, "cet": 1, "met": 1, "mez": 1, "cest": 2,
-    "mest": 2, "mesz": 2, "eet": 2, "eest": 3, "msk": 3, "мск": 3, "ist": 5.5, "hkt": 8, "sgt": 8, "awst": 8,
+    "mest": 2, "mesz": 2, "eet": 2, "eest": 3, "msk": 3, "мск": 3, "hkt": 8, "sgt": 8, "awst": 8,
     "jst": 9, "kst": 9, "acst": 9.5, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13, "adt": -3, "ast": -4, "edt": -4,
-    "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8, "akdt": -8, "akst": -9, "hst": -10,
+    "est": -5, "cdt": -5, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8, "akdt": -8, "akst": -9, "hst": -10,
     "et": -5, "ct": -6, "mt": -7, "pt": -8,
+    "cst": None, "ist": None,  # the middle of America or China; India, Israel or Ireland
 }  # fmt: skip
 
 _OFFSET = r"[+-]\d{2}(?::?\d{2})?"
@@ -184,4 +185,7 @@ def _zone(text: str | None) -> timezone:
         hours, minutes = (int(digits), 0) if len(digits) <= 2 else (int(digits[:-2]), int(digits[-2:]))
         offset = timedelta(hours=hours, minutes=minutes)
         return timezone(-offset if text[0] == "-" else offset)
-    return timezone(timedelta(hours=_ZONES.get(text.lower(), 0)))
+    hours_east = _ZONES.get(text.lower(), 0)
+    if hours_east is None:
+        raise ValueError("a name of several zones")
+    return timezone(timedelta(hours=hours_east))

@@ -34,6 +34,14 @@ def ports(work: Workspace) -> Workspace:
     return work
 
 
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"text": "x", "more": ' + "[" * 100_000])
+def test_a_deeply_nested_line_is_named_and_the_others_are_answered(ports: Workspace, line: str) -> None:
+    done = match(ports, line, CRANE)
+    assert done.code == 1
+    assert "line 1: not a JSON object" in done.err
+    assert [row["id"] for row in done.rows] == [1]
+
+
 def match(work: Workspace, *documents: Any, options: tuple[str, ...] = ("--json",)) -> Finished:
     """`monitor match` over these, each a line: an object, or a line as it is."""
     lines = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in documents]
