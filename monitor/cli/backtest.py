@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-import msgspec
 from cyclopts import Parameter
 
 from monitor.app import open_store_to_read
@@ -111,7 +110,7 @@ def _json_lines(seen: Seen, themes: tuple[ThemeMatch, ...]) -> Iterator[str]:
             for rule in theme.rules
         ],
     }
-    yield msgspec.json.encode(answer).decode()
+    yield output.json_text(answer)
 
 
 def _plain_lines(seen: Seen, themes: tuple[ThemeMatch, ...]) -> Iterator[str]:

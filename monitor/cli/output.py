@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sys
 import unicodedata
@@ -12,12 +14,21 @@ from typing import Any
 import msgspec
 
 _KEPT = "\n\t"
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def json_lines(objects: Iterable[Any]) -> None:
     """One JSON object a line on stdout."""
     for item in objects:
-        sys.stdout.write(msgspec.json.encode(item).decode() + "\n")
+        sys.stdout.write(json_text(item) + "\n")
+
+
+def json_text(item: Any) -> str:
+    """JSON in one line, with control, bidi and other format characters as `\\u…`: the same to whoever parses it."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], msgspec.json.encode(item).decode())
 
 
 def clean(text: str, keep: str = "") -> str:

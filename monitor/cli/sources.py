@@ -147,7 +147,7 @@ def _listed(path: Path) -> tuple[list[Target], bool]:
             continue
         try:
             target = msgspec.json.decode(line, type=Target)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             print(f"monitor: {path}:{number}: {error}", file=sys.stderr)
             broken = True
             continue

@@ -117,7 +117,7 @@ def import_jsonl(lines: Iterable[bytes | str], store: KeptLog) -> Head:
                 batch.append(row)
             elif next(held).hash != row.hash:
                 raise ChainBroken(row.position, "another event stands here; import into an empty store")
-        except (msgspec.MsgspecError, ValueError, OverflowError, MonitorError) as error:
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, MonitorError) as error:
             _extend(store, batch)
             raise StoreError(f"line {number}: {error}; events up to position {position} are imported") from error
         position, previous = row.position, row.hash
@@ -144,7 +144,7 @@ def _extend(store: KeptLog, batch: list[StoredEvent]) -> None:
 def _read_opening(line: bytes | str) -> Opening:
     try:
         opening = _opening(line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise StoreError(f"line 1: not the first line of an export ({error}); nothing was imported") from error
     if opening.format != FORMAT:
         raise StoreError(f"line 1: format '{opening.format}', this program reads '{FORMAT}'; nothing was imported")

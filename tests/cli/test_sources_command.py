@@ -84,6 +84,7 @@ def test_a_list_of_many_in_its_order(capsys: pytest.CaptureFixture[str], tmp_pat
         json.dumps({"file": str(FEEDS / "ministry.rss"), "base_url": "https://base.example.org/x"}),
         "",
         "not json",
+        '{"file": "x", "more": ' + "[" * 100_000,
         json.dumps({"file": "beside.xml", "content_type": "text/xml; charset=koi8-r", "unknown": 1}),
         *(json.dumps({"file": str(FEEDS / "journal.rdf")}) for _ in range(20)),
     ]
@@ -94,6 +95,7 @@ def test_a_list_of_many_in_its_order(capsys: pytest.CaptureFixture[str], tmp_pat
     code, found, err = told(capsys, "--from", "lists/list.jsonl")
     assert code == 1
     assert "list.jsonl:3:" in err
+    assert "list.jsonl:4:" in err
     assert len(found) == 22
     assert found[0]["entries"][1]["url"] == "https://base.example.org/press/2026/0310"
     assert found[1]["entries"][0]["title"] == "Контроль"

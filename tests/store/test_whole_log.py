@@ -252,6 +252,7 @@ def test_a_broken_line_is_refused_by_its_number_and_a_second_run_goes_on(
         (lines[800][:50], "line 801: .*truncated"),
         (lines[801], "line 801: position 801: follows position 799"),
         (b"", "line 801: "),
+        (b'{"more":' + b"[" * 100_000, "line 801: .*recursion"),
         (lines[800].replace(b"EntryObserved", b"EntryObserver"), "line 801: "),
         (lines[800].replace(b'"hash":"', b'"hash":"zz'), "line 801: "),
     ):
@@ -274,6 +275,7 @@ def test_what_is_no_export_is_refused(empty: AnyStore) -> None:
         ([], "line 1: not the first line"),
         ([b"hello"], "line 1: not the first line"),
         ([b'{"position":1}'], "line 1: not the first line"),
+        ([b'{"more":' + b"[" * 100_000], "line 1: not the first line"),
         ([b'{"format":"theme-monitor-log/9","position":0,"hash":"","checkpoints":{}}'], "format 'theme-monitor-log/9'"),
     ):
         with pytest.raises(StoreError, match=words):
