@@ -22,13 +22,16 @@ class Automaton(Protocol):
 def build(needles: Sequence[str], packed: bytes = b"") -> Automaton:
     """An automaton over distinct, non-empty needles; numbers are positions in `needles`.
 
-    `packed`: what these needles came to before, by this version of the library. ValueError where it is no such thing.
+    `packed`: what needles came to before, by this version of the library; with it, `needles` may be left empty.
+    ValueError where it is no such thing, or the library is not there.
     """
-    if not needles:
+    if not needles and not packed:
         return _Nothing()
     try:
         return DoubleArray(needles, packed)
     except ImportError:
+        if packed:
+            raise ValueError("packed by a library that is not there") from None
         return AhoCorasick(needles)
 
 

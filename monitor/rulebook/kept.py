@@ -87,8 +87,10 @@ class Cache:
 
     def keep(self, files: Mapping[str, str], engine: Engine, needles: Needles) -> None:
         """Keep what these files, which are sound and whose examples pass, come to."""
-        kept = Kept(engine.book, replace(needles, packed=engine.scanner.pack()))
-        name, data = _name(files), msgspec.msgpack.encode(kept)
+        packed = engine.scanner.pack()
+        if packed:
+            needles = replace(needles, packed=packed, texts=())
+        name, data = _name(files), msgspec.msgpack.encode(Kept(engine.book, needles))
         if len(data) > MAX_BYTES - 32:
             return
         with contextlib.suppress(OSError):

@@ -49,3 +49,19 @@ def test_many_needles_are_found_as_few_are() -> None:
 
 def test_nothing_is_found_by_no_needles() -> None:
     assert build([]).find("text") == []
+
+
+def test_what_was_packed_finds_the_same_without_the_needles() -> None:
+    pytest.importorskip("daachorse")
+    needles = ["drone", "on", "дрон", "無人機"]
+    fresh = DoubleArray(needles)
+    text = "a drone, дрон, 無人機"
+    again = build((), fresh.pack())
+    assert again.find(text) == fresh.find(text) != []
+    assert again.pack() == fresh.pack()
+
+
+@pytest.mark.parametrize("packed", [b"\0", b"no automaton at all", bytes(2000)])
+def test_what_was_never_packed_is_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError, match=r"automaton|library"):
+        build((), packed)
