@@ -10,8 +10,6 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from monitor.matching import automaton
 from monitor.matching.automaton import Found
@@ -20,7 +18,6 @@ from monitor.matching.expression import Field
 from monitor.matching.fold import FIELD_END, Folded, Visible, fold_text
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document
-from monitor.matching.packed import Lists, Numbers
 from monitor.matching.regexes import spans
 from monitor.matching.scripts import (
     ARABIC,
@@ -135,9 +132,10 @@ class Scanner:
         self._uses = needles.uses
         # what every hit asks for lies in few bytes: a walk over scattered objects would cost more than the pass itself
         self._edges, self._kinds = array("H", needles.edges), needles.kinds
-        self._sets_of = Lists({number for number, _ in users} for users in needles.uses)
-        self._nothing = np.zeros(len(sets) + 1, bool)
-        self._nothing[[*self.always, len(sets)]] = True
+        self._set = array("I", (users[0][0] for users in needles.uses))
+        self._more_sets = {
+            at: tuple({number for number, _ in users}) for at, users in enumerate(needles.uses) if len(users) > 1
+        }
         self._met: dict[tuple[int, int], list[Use]] = {}  # what was met before is not read again
         needles_of: list[list[int]] = [[] for _ in sets]
         for at, users in enumerate(needles.uses):
@@ -158,11 +156,6 @@ class Scanner:
     def needle_count(self) -> int:
         return len(self._uses)
 
-    @property
-    def no_set(self) -> int:
-        """A number that stands for no set, and for what is always there."""
-        return len(self._terms)
-
     def scan(self, document: Document) -> Scan:
         """One pass over a document."""
         texts = [document.title, document.text]
@@ -170,17 +163,15 @@ class Scanner:
             texts.append((document.url if field == Field.URL else document.author) or "")
         given = FIELD_END.join(texts) + FIELD_END
         folded = fold_text(given)
-        found = self._standing(folded.text)
-        needles = np.fromiter(found, np.intp, len(found))
-        holds = self._nothing.copy()
-        holds[self._sets_of.of(needles)] = True
+        found, present = self._standing(folded.text)
         fields = (Field.TITLE, Field.BODY, *self._more_fields)
-        return Scan(self, document, fields, texts, given, folded, found, needles, holds)
+        return Scan(self, document, fields, texts, given, folded, found, present)
 
-    def _standing(self, text: str) -> dict[int, list[Found]]:
-        """Needle -> its places that are not plainly inside longer words."""
+    def _standing(self, text: str) -> tuple[dict[int, list[Found]], set[int]]:
+        """Needle -> its places that are not plainly inside longer words, and the sets that may have a hit there."""
         found: dict[int, list[Found]] = {}
-        edges, kinds, classes = self._edges, self._kinds, CLASSES
+        present = set(self.always)
+        edges, kinds, set_of, more_sets, classes = self._edges, self._kinds, self._set, self._more_sets, CLASSES
         for place in self._find(text):
             start, end, needle = place
             before, after = kinds[edges[needle]]
@@ -188,9 +179,13 @@ class Scanner:
                 continue
             if needle in found:
                 found[needle].append(place)
+                continue
+            found[needle] = [place]
+            if needle in more_sets:
+                present.update(more_sets[needle])
             else:
-                found[needle] = [place]
-        return found
+                present.add(set_of[needle])
+        return found, present
 
     def uses(self, needle: int, number: int) -> list[Use]:
         """The terms of a set that a needle is part of."""
@@ -240,25 +235,16 @@ class Scan:
         given: str,
         folded: Folded,
         found: dict[int, list[Found]],
-        needles: Numbers,
-        holds: npt.NDArray[np.bool_],
+        present: set[int],
     ) -> None:
-        self._scanner, self.found, self.needles, self.holds = scanner, found, needles, holds
-        """`found`: needle number -> its places in the folded text; `needles`: these numbers.
-
-        `holds`: whether each set may have hits, and at the end a yes that stands for no set.
-        """
+        self._scanner, self.found, self.present = scanner, found, present
+        """`found`: needle number -> its places in the folded text; `present`: the sets that may have hits."""
         self.document, self.fields, self._texts = document, fields, texts
         self.given, self.folded = given, folded
         self.memo: dict[Any, Any] = {}
         """For what is asked of this document more than once."""
         self._hits: dict[int, list[Hit]] = {}
         self._sentences: dict[int, list[int]] = {}
-
-    @cached_property
-    def present(self) -> frozenset[int]:
-        """The sets that may have hits."""
-        return frozenset(np.flatnonzero(self.holds[:-1]).tolist())
 
     @cached_property
     def starts(self) -> list[int]:
@@ -332,7 +318,7 @@ class Scan:
 
     def has(self, number: int) -> bool:
         """Whether a set may have hits."""
-        return bool(self.holds[number])
+        return number in self.present
 
     def hits(self, number: int) -> list[Hit]:
         """The hits of a set, in order of place."""
