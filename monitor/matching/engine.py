@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterable
 from datetime import UTC
-from itertools import accumulate, chain
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from monitor.matching import evaluate as run
 from monitor.matching import expression as ex
@@ -16,6 +16,7 @@ from monitor.matching.book import Rule, RuleBook, Term, Theme, Where
 from monitor.matching.evaluate import Leaf, Part, Place
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document, Evidence, Mode, RuleMatch, ThemeMatch
+from monitor.matching.packed import Lists
 from monitor.matching.scan import Needles, Scan, Scanner, collect
 
 MAX_EVIDENCE: Final = 100
@@ -47,12 +48,9 @@ class Engine:
             for needle in frozenset().union(*(scanner.needles_of[number] for number in rule.anchor)):
                 by_needle.setdefault(needle, []).append(rule.number)
         self._always = tuple(rule.number for rule in rules if not rule.anchor.isdisjoint(scanner.always))
-        # in few bytes, since of the thousands of rules that a document might meet most are thrown out at once: the
-        # rules anchored at needle n are _anchored[_first[n] : _first[n + 1]], and _second[r] is a set that r needs
-        self._anchored = array("I", chain.from_iterable(by_needle.get(at, ()) for at in range(scanner.needle_count)))
-        counts = (len(by_needle.get(at, ())) for at in range(scanner.needle_count))
-        self._first = array("I", accumulate(counts, initial=0))
-        self._second = array("i", (next((min(need) for need in rule.needs if len(need) == 1), -1) for rule in rules))
+        # of the thousands of rules that a document might meet most are thrown out at once, by arithmetic
+        self._anchored = Lists(by_needle.get(needle, ()) for needle in range(scanner.needle_count))
+        self._asked = np.array([_asked(rule, scanner.no_set) for rule in rules], np.intp).reshape(-1, 2)
 
     @property
     def term_count(self) -> int:
@@ -77,25 +75,19 @@ class Engine:
 
     def met(self, scan: Scan, *, strict: bool = True) -> list[CompiledRule]:
         """The rules that a scanned document meets, in the order of the book."""
-        met = [rule for rule in self._candidates(scan) if self._meets(rule, scan, strict)]
-        met.sort(key=lambda rule: rule.number)
-        return met
+        return [rule for rule in self._candidates(scan) if self._meets(rule, scan, strict)]
 
     def scan(self, document: Document) -> Scan:
         """One pass over a document, for explaining."""
         return self.scanner.scan(document)
 
     def _candidates(self, scan: Scan) -> list[CompiledRule]:
-        """Rules all of whose needs have a needle in the document."""
-        numbers = set(self._always)
-        present, first, anchored, second = scan.present, self._first, self._anchored, self._second
-        for needle in scan.found:
-            for at in range(first[needle], first[needle + 1]):
-                rule = anchored[at]
-                if second[rule] in present or second[rule] < 0:
-                    numbers.add(rule)
-        rules = (self.rules[number] for number in numbers)
-        return [rule for rule in rules if not any(present.isdisjoint(need) for need in rule.needs)]
+        """Rules all of whose needs have a needle in the document, in the order of the book."""
+        anchored = self._anchored.of(scan.needles)
+        asked = scan.holds.take(self._asked.take(anchored, axis=0))
+        numbers = {*anchored[asked.all(axis=1)].tolist(), *self._always}
+        rules = (self.rules[number] for number in sorted(numbers))
+        return [rule for rule in rules if all(any(map(scan.has, need)) for need in rule.needs)]
 
     def _meets(self, rule: CompiledRule, scan: Scan, strict: bool) -> bool:
         return (
@@ -103,6 +95,12 @@ class Engine:
             and where_failed(rule.rule.where, scan, strict) is None
             and not (rule.exception is not None and rule.exception.true(scan, None))
         )
+
+
+def _asked(rule: CompiledRule, no_set: int) -> tuple[int, int]:
+    """Two sets that a rule needs besides its anchor, the rarest."""
+    first, second, *_ = *(min(need) for need in rule.needs if len(need) == 1), no_set, no_set
+    return first, second
 
 
 def _theme_match(rules: list[CompiledRule], scan: Scan) -> ThemeMatch:

@@ -10,6 +10,8 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from monitor.matching import automaton
 from monitor.matching.automaton import Found
@@ -18,6 +20,7 @@ from monitor.matching.expression import Field
 from monitor.matching.fold import FIELD_END, Folded, Visible, fold_text
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document
+from monitor.matching.packed import Lists, Numbers
 from monitor.matching.regexes import spans
 from monitor.matching.scripts import (
     ARABIC,
@@ -132,10 +135,9 @@ class Scanner:
         self._uses = needles.uses
         # what every hit asks for lies in few bytes: a walk over scattered objects would cost more than the pass itself
         self._edges, self._kinds = array("H", needles.edges), needles.kinds
-        self._set = array("I", (users[0][0] for users in needles.uses))
-        self._more_sets = {
-            at: tuple({number for number, _ in users}) for at, users in enumerate(needles.uses) if len(users) > 1
-        }
+        self._sets_of = Lists({number for number, _ in users} for users in needles.uses)
+        self._nothing = np.zeros(len(sets) + 1, bool)
+        self._nothing[[*self.always, len(sets)]] = True
         self._met: dict[tuple[int, int], list[Use]] = {}  # what was met before is not read again
         needles_of: list[list[int]] = [[] for _ in sets]
         for at, users in enumerate(needles.uses):
@@ -156,6 +158,11 @@ class Scanner:
     def needle_count(self) -> int:
         return len(self._uses)
 
+    @property
+    def no_set(self) -> int:
+        """A number that stands for no set, and for what is always there."""
+        return len(self._terms)
+
     def scan(self, document: Document) -> Scan:
         """One pass over a document."""
         texts = [document.title, document.text]
@@ -163,15 +170,17 @@ class Scanner:
             texts.append((document.url if field == Field.URL else document.author) or "")
         given = FIELD_END.join(texts) + FIELD_END
         folded = fold_text(given)
-        found, present = self._standing(folded.text)
+        found = self._standing(folded.text)
+        needles = np.fromiter(found, np.intp, len(found))
+        holds = self._nothing.copy()
+        holds[self._sets_of.of(needles)] = True
         fields = (Field.TITLE, Field.BODY, *self._more_fields)
-        return Scan(self, document, fields, texts, given, folded, found, present)
+        return Scan(self, document, fields, texts, given, folded, found, needles, holds)
 
-    def _standing(self, text: str) -> tuple[dict[int, list[Found]], set[int]]:
-        """Needle -> its places that are not plainly inside longer words, and the sets that may have a hit there."""
+    def _standing(self, text: str) -> dict[int, list[Found]]:
+        """Needle -> its places that are not plainly inside longer words."""
         found: dict[int, list[Found]] = {}
-        present = set(self.always)
-        edges, kinds, set_of, more_sets, classes = self._edges, self._kinds, self._set, self._more_sets, CLASSES
+        edges, kinds, classes = self._edges, self._kinds, CLASSES
         for place in self._find(text):
             start, end, needle = place
             before, after = kinds[edges[needle]]
@@ -179,13 +188,9 @@ class Scanner:
                 continue
             if needle in found:
                 found[needle].append(place)
-                continue
-            found[needle] = [place]
-            if needle in more_sets:
-                present.update(more_sets[needle])
             else:
-                present.add(set_of[needle])
-        return found, present
+                found[needle] = [place]
+        return found
 
     def uses(self, needle: int, number: int) -> list[Use]:
         """The terms of a set that a needle is part of."""
@@ -235,16 +240,25 @@ class Scan:
         given: str,
         folded: Folded,
         found: dict[int, list[Found]],
-        present: set[int],
+        needles: Numbers,
+        holds: npt.NDArray[np.bool_],
     ) -> None:
-        self._scanner, self.found, self.present = scanner, found, present
-        """`found`: needle number -> its places in the folded text; `present`: the sets that may have hits."""
+        self._scanner, self.found, self.needles, self.holds = scanner, found, needles, holds
+        """`found`: needle number -> its places in the folded text; `needles`: these numbers.
+
+        `holds`: whether each set may have hits, and at the end a yes that stands for no set.
+        """
         self.document, self.fields, self._texts = document, fields, texts
         self.given, self.folded = given, folded
         self.memo: dict[Any, Any] = {}
         """For what is asked of this document more than once."""
         self._hits: dict[int, list[Hit]] = {}
         self._sentences: dict[int, list[int]] = {}
+
+    @cached_property
+    def present(self) -> frozenset[int]:
+        """The sets that may have hits."""
+        return frozenset(np.flatnonzero(self.holds[:-1]).tolist())
 
     @cached_property
     def starts(self) -> list[int]:
@@ -318,7 +332,7 @@ class Scan:
 
     def has(self, number: int) -> bool:
         """Whether a set may have hits."""
-        return number in self.present
+        return bool(self.holds[number])
 
     def hits(self, number: int) -> list[Hit]:
         """The hits of a set, in order of place."""
