@@ -26,9 +26,11 @@ NOTES = """
 
 Append: bodies of 1,024 bytes in batches of 100, `synchronous=FULL`, 8-KB pages. The peer is `executemany` of ready
 rows into the same table with the same indices and settings: it neither encodes nor checks nor hashes nor looks for
-duplicates. How close one caller comes depends on what a commit costs beside that work: on a machine whose disk answers
-an fsync at once the ratio is at its lowest. Callers that come together share a commit. Replay and verify: the log read
-in order; the peer decodes with `orjson`, or feeds each body into one SHA-256 a row.
+duplicates. Ours makes the rows too, for about 4 µs an event (2.5 of them for three SHA-256, the JSON, and reading it
+back to prove that it can be), and saves a good 1 µs by inserting twenty rows a statement. How close one caller comes
+thus depends on what a commit costs beside that work: the ratio is at its lowest as here, on a log that begins empty,
+and on a disk that answers an fsync at once. Callers that come together share a commit and work while another waits.
+Replay and verify: the log read in order; the peer decodes with `orjson`, or feeds each body into one SHA-256 a row.
 """
 EVENTS = 10_000
 _COUNT = iter(range(1_000_000))
