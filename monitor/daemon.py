@@ -70,7 +70,7 @@ class Daemon:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._listen_to_signals()
         for name, job in self._jobs():
-            self._scheduler.add_job(self._guarded(name, job), Tick(), id=name)
+            self._scheduler.add_job(self._scheduled(self._guarded(name, job)), Tick(), id=name)
         server = await control.serve(self._monitor.settings.state, self._handle, token=new_token())
         watcher = asyncio.create_task(self._watch())
         self._scheduler.start()
@@ -122,14 +122,22 @@ class Daemon:
                 await job()
                 if self._complaints.pop(name, None):
                     log.info("working again", job=name)
-            except asyncio.CancelledError:
-                # Cut off at the end, the scheduler would call it a failed job.
-                if not self._stop.is_set():
-                    raise
             except Exception as error:
                 self._complain(name, error)
             finally:
                 self._running.discard(task)
+
+        return run
+
+    def _scheduled(self, job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """The scheduler would call a job that is cut off at the end a failed one."""
+
+        async def run() -> None:
+            try:
+                await job()
+            except asyncio.CancelledError:
+                if not self._stop.is_set():
+                    raise
 
         return run
 

@@ -187,3 +187,22 @@ async def test_a_watcher_that_dies_is_named_and_watches_again(
     watching.cancel()
     await asyncio.wait({watching})
     assert capsys.readouterr().out.count("a job failed and is tried again") == 1, "said once"
+
+
+@pytest.mark.anyio
+async def test_what_keeps_time_ends_at_the_stop_also_in_the_midst_of_a_look(world: World) -> None:
+    looking = asyncio.Event()
+
+    async def look() -> None:
+        looking.set()
+        await asyncio.Event().wait()
+
+    world.monitor.check_clock = look  # type: ignore[method-assign]
+    stopping = daemon.Daemon(world.monitor)
+    keeping = asyncio.create_task(stopping._keep_time())
+    async with asyncio.timeout(10):
+        await looking.wait()
+        stopping._stop.set()
+        keeping.cancel()
+        await asyncio.wait({keeping})
+    assert keeping.cancelled()
