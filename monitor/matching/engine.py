@@ -26,12 +26,13 @@ MAX_EVIDENCE: Final = 100
 class CompiledRule(NamedTuple):
     """A rule made ready. A document that meets it has a hit in one set of `anchor`, and of each of `needs`.
 
-    The anchor is what is rarest, then come the needs.
+    The anchor is what is rarest, then come the needs. `when`: the expression as written, on one line.
     """
 
     theme: Theme
     rule: Rule
     number: int
+    when: str
     condition: run.Node
     exception: run.Node | None
     anchor: frozenset[int]
@@ -109,7 +110,7 @@ def _theme_match(rules: list[CompiledRule], scan: Scan) -> ThemeMatch:
         RuleMatch(
             rule=rule.rule.id,
             severity=theme.severity_of(rule.rule),
-            when=" ".join(rule.rule.when.split()),
+            when=rule.when,
             evidence=evidence(rule.condition.places(scan, None), scan),
         )
         for rule in rules
@@ -222,7 +223,9 @@ class _Compiler:
                 condition = self._node(rule.condition, theme)
                 exception = self._node(rule.exception, theme) if rule.exception is not None else None
                 anchor, *needs = self._needs(condition)
-                yield CompiledRule(theme, rule, number, condition, exception, anchor, tuple(needs))
+                yield CompiledRule(
+                    theme, rule, number, " ".join(rule.when.split()), condition, exception, anchor, tuple(needs)
+                )  # fmt: skip
                 number += 1
 
     # --- what is looked for

@@ -54,15 +54,17 @@ class Leaf:
         return known
 
     def _places(self, scan: Scan, field: Field | None) -> list[Place]:
-        found: dict[Hit, int] = {}  # with the place of the term's set: own terms first, then those of each include
-        for place, part in enumerate(self.parts):
-            if scan.has(part.set):
-                for hit in _kept(scan, part):
-                    found.setdefault(hit, place)
-        if not found:
+        parts = [part for part in self.parts if scan.has(part.set)]
+        if not parts:
             return []
+        hits = _kept(scan, parts[0])
+        if len(parts) > 1:  # own terms first, then those of each include
+            places: dict[Hit, int] = {}
+            for number, part in enumerate(parts):
+                for hit in _kept(scan, part):
+                    places.setdefault(hit, number)
+            hits = sorted(places, key=lambda hit: (hit.left, hit.right, places[hit], hit.order))
         first, last = (0, scan.words_end) if field is None else scan.range_of(field)
-        hits = sorted(found, key=lambda hit: (hit.left, hit.right, found[hit], hit.order))
         return [Place(hit, self.name) for hit in hits if first <= hit.start < last]
 
     def groups(self, scan: Scan, field: Field | None) -> list[Group]:
@@ -72,6 +74,8 @@ class Leaf:
 def _kept(scan: Scan, part: Part) -> list[Hit]:
     """The hits of a set that no hit of an exception covers."""
     hits = scan.hits(part.set)
+    if not part.exceptions:
+        return hits
     covers = sorted(cover for number in part.exceptions if scan.has(number) for cover in scan.hits(number))
     if not covers:
         return hits

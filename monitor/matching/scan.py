@@ -134,7 +134,8 @@ class Scanner:
         self._find = self._automaton.find
         self._uses = needles.uses
         # what every hit asks for lies in few bytes: a walk over scattered objects would cost more than the pass itself
-        self._edges, self._kinds = array("H", needles.edges), needles.kinds
+        self._edges = array("H", needles.edges)
+        self._kinds = tuple((_GoesOn(before), _GoesOn(after)) for before, after in needles.kinds)
         self._sets_of = Lists({number for number, _ in users} for users in needles.uses)
         self._nothing = np.zeros(len(sets) + 1, bool)
         self._nothing[[*self.always, len(sets)]] = True
@@ -180,11 +181,11 @@ class Scanner:
     def _standing(self, text: str) -> dict[int, list[Found]]:
         """Needle -> its places that are not plainly inside longer words."""
         found: dict[int, list[Found]] = {}
-        edges, kinds, classes = self._edges, self._kinds, CLASSES
+        edges, kinds = self._edges, self._kinds
         for place in self._find(text):
             start, end, needle = place
-            before, after = kinds[edges[needle]]
-            if before[classes[text[start - 1]]] == JOINED or after[classes[text[end]]] == JOINED:
+            goes_on_before, goes_on_after = kinds[edges[needle]]
+            if goes_on_before[text[start - 1]] or goes_on_after[text[end]]:
                 continue
             if needle in found:
                 found[needle].append(place)
@@ -204,6 +205,17 @@ class Scanner:
         """One term of a set, ready to be looked for."""
         term = self._terms[number][order]
         return Use(number, order, term, form_of_term(term))
+
+
+class _GoesOn(dict[str, bool]):
+    """Whether the word goes on at a character beside a needle; kept from when it was first asked for."""
+
+    def __init__(self, table: bytes) -> None:
+        self._table = table
+
+    def __missing__(self, char: str) -> bool:
+        self[char] = found = self._table[CLASSES[char]] == JOINED
+        return found
 
 
 _ANY: Final = bytes(256)
