@@ -34,8 +34,13 @@ async def changes(*folders: Path, polling: bool = False) -> AsyncIterator[frozen
             else:
                 async for raw in _burst(there, polling):
                     if raw:
-                        yield _as_given(raw, there)
-                    if await asyncio.to_thread(_identities, folders) != watching:
+                        yield _as_given({Path(path) for _, path in raw}, there)
+                    # A folder that is made anew at once may get the identity of the removed one.
+                    removed = {Path(path) for change, path in raw if change is watchfiles.Change.deleted}
+                    if (
+                        any(folder.resolve() in removed for folder in there)
+                        or await asyncio.to_thread(_identities, folders) != watching
+                    ):
                         moved = True
                         break
         except OSError:
@@ -48,8 +53,8 @@ async def changes(*folders: Path, polling: bool = False) -> AsyncIterator[frozen
             yield gone or frozenset(folders)
 
 
-async def _burst(folders: list[Path], polling: bool) -> AsyncIterator[set[Path]]:
-    async for found in watchfiles.awatch(
+def _burst(folders: list[Path], polling: bool) -> AsyncIterator[set[tuple[watchfiles.Change, str]]]:
+    return watchfiles.awatch(
         *(folder.resolve() for folder in folders),
         watch_filter=_worth_a_look,
         debounce=SETTLE_MS,
@@ -58,8 +63,7 @@ async def _burst(folders: list[Path], polling: bool) -> AsyncIterator[set[Path]]
         yield_on_timeout=True,
         force_polling=polling or None,
         ignore_permission_denied=True,
-    ):
-        yield {Path(path) for _, path in found}
+    )
 
 
 def _worth_a_look(change: watchfiles.Change, path: str) -> bool:
