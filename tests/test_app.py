@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -206,3 +208,32 @@ async def test_what_keeps_time_ends_at_the_stop_also_in_the_midst_of_a_look(worl
         keeping.cancel()
         await asyncio.wait({keeping})
     assert keeping.cancelled()
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system knows no SIGHUP")
+async def test_sighup_reads_the_files_again_where_nothing_tells_of_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(*folders: Path) -> AsyncIterator[frozenset[Path]]:
+        await asyncio.Event().wait()
+        yield frozenset()
+
+    monkeypatch.setattr(world.monitor.books, "stale", lambda: False)  # a share that keeps no times
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # without its handler, the signal would end the tests
+    await world.monitor.start()
+    running = asyncio.create_task(daemon.Daemon(world.monitor, watch=deaf).run())
+    try:
+        async with asyncio.timeout(10):
+            while signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # noqa: ASYNC110  (nothing to wait on)
+                await asyncio.sleep(0.01)
+            world.watch("one", "two")
+            os.kill(os.getpid(), signal.SIGHUP)
+            while world.store.poll("two") is None:  # noqa: ASYNC110  (a row of the store, nothing to wait on)
+                await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        signal.signal(signal.SIGHUP, before)

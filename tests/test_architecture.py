@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
 
@@ -108,11 +109,39 @@ def test_no_code_is_left_commented_out() -> None:
 
 
 def test_tests_do_not_sleep() -> None:
-    """A condition is awaited with a deadline; only helpers that do so, or play a slow server, may wait."""
-    found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
-    ]
+    """A condition is awaited with a deadline. What may wait: a loop that looks for its condition or plays a slow
+    server, what hands its turn to others or hangs for good, and what measures for a while.
+    """
+    measuring = ("tests/benchmarks/", "tests/acceptance/harness.py")
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(measuring):
+            found += [f"{name}:{line}" for line in _fixed_sleeps(ast.parse(path.read_text()))]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("code", "fixed"),
+    [
+        ("time.sleep(0.1)", True),
+        ("async def wait():\n    await asyncio.sleep(0.02)", True),
+        ("async def wait():\n    await sleep(seconds)", True),
+        ("for _ in range(3):\n    time.sleep(1)", True),
+        ("while not there():\n    time.sleep(0.05)", False),
+        ("async def play():\n    await asyncio.sleep(0)\n    await asyncio.sleep(3600)", False),
+    ],
+)
+def test_a_fixed_sleep_is_known_by_what_stands_around_it(code: str, fixed: bool) -> None:
+    assert bool(list(_fixed_sleeps(ast.parse(code)))) == fixed
+
+
+def _fixed_sleeps(tree: ast.AST, *, looking: bool = False) -> Iterator[int]:
+    """The lines that sleep for a given time, and not in a `while`."""
+    if isinstance(tree, ast.Call) and ast.unparse(tree.func).rpartition(".")[2] == "sleep":
+        how_long = tree.args[0] if tree.args else None
+        turn_or_for_good = isinstance(how_long, ast.Constant) and how_long.value in (0, 3600)
+        if not looking and not turn_or_for_good:
+            yield tree.lineno
+    for node in ast.iter_child_nodes(tree):
+        yield from _fixed_sleeps(node, looking=looking or isinstance(tree, ast.While))

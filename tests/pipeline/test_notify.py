@@ -441,6 +441,20 @@ async def test_an_outcome_that_could_not_be_recorded_is_recorded_later_and_nothi
     assert len(desk.receiver().sent) == 1
 
 
+async def test_an_attempt_that_could_not_be_recorded_is_not_made():
+    store = LockableStore(views=views.ALL, clock=ManualClock(), entropy=entropy())
+    desk = Desk(book(outbox()), store=store)
+    desk.alert()
+    desk.close()
+    store.locked = True
+    await desk.deliver()
+    assert not desk.receiver().sent
+    store.locked = False
+    await desk.deliver()
+    assert [row.attempts for row in desk.deliveries()] == [1]
+    assert len(desk.receiver().sent) == 1
+
+
 def test_a_store_that_is_held_is_the_callers_trouble_and_the_window_closes_later():
     store = LockableStore(views=views.ALL, clock=ManualClock(), entropy=entropy())
     desk = Desk(book(outbox()), store=store)
