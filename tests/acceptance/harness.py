@@ -61,14 +61,15 @@ class Finished:
 class WallClock:
     """A clock that a running command sees instead of the machine's, and that a test can move meanwhile.
 
-    Only the wall clock moves; the monotonic one goes on as it should. Needs libfaketime, which is loaded into the
-    command's process.
+    Only the wall clock moves, as where somebody sets it; the monotonic one goes on as it should. With `passing` both
+    move, as where time passes. Needs libfaketime, which is loaded into the command's process.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, passing: bool = False) -> None:
         if FAKETIME is None:
             absent("libfaketime is not installed")
         self._file = folder / "clock"
+        self._passing = passing
         self.shift(0)
 
     def shift(self, seconds: float) -> None:
@@ -83,13 +84,20 @@ class WallClock:
             "LD_PRELOAD": str(FAKETIME),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "0" if self._passing else "1",
             "NO_FAKE_STAT": "1",
         }
 
 
+TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
+"""What no command prints, whatever happens to it: an error is one line."""
+
+
 class Daemon:
-    """A `monitor run` in the background; what it says goes to a file that `said` reads."""
+    """A `monitor run` in the background; what it says goes to a file that `said` reads.
+
+    At its end it must have said no traceback.
+    """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         self._log = log
@@ -107,6 +115,8 @@ class Daemon:
         self.kill()
         if kind is not None:
             print(f"what the daemon said:\n{self.said}")  # pytest shows it with the failure
+        else:
+            assert not TRACEBACK.search(self.said), f"a traceback:\n{self.said}"
 
     @property
     def said(self) -> str:
@@ -130,6 +140,16 @@ class Daemon:
         expression = re.compile(f"^.*(?:{pattern}).*$", re.MULTILINE)
         found = await_that(lambda: expression.search(self.said), within=within, what=f"the daemon says {pattern!r}")
         return found[0]
+
+    def processor_seconds(self, within: float) -> float:
+        """CPU seconds that it uses in the next `within` seconds. Needs /proc."""
+        before = self._processor_seconds()
+        time.sleep(within)
+        return self._processor_seconds() - before
+
+    def _processor_seconds(self) -> float:
+        user, system = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
@@ -225,6 +245,7 @@ class Workspace:
             stdin=subprocess.DEVNULL if stdin is None else None,
         )  # fmt: skip
         out, err = done.stdout.decode(), done.stderr.decode()
+        assert not TRACEBACK.search(err), f"{' '.join(args)} ended with {done.returncode} and a traceback:\n{err}"
         return Finished(done.returncode, out, err, time.monotonic() - start)
 
     def ok(self, *args: str, **options: Any) -> Finished:
@@ -247,6 +268,7 @@ class Workspace:
         finally:
             os.environ.clear()
             os.environ.update(kept)
+        assert not TRACEBACK.search(err.getvalue()), err.getvalue()
         return Finished(code, out.getvalue(), err.getvalue(), time.monotonic() - start)
 
     def list(self, *args: str) -> list[dict[str, Any]]:

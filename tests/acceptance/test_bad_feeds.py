@@ -77,34 +77,34 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
-        ("html", "HTML"),
-        ("empty", "empty"),
-        ("truncated", "closed|dropped|incomplete|truncated|ended"),
-        ("bomb", "entit"),
-        ("binary", "feed"),
-        ("hanging", "seconds|timed out|timeout| s"),
-        ("dripping", "seconds|timed out|timeout| s"),
-        ("endless", "MB|MiB|bytes|large"),
-        ("broken", "500"),
-        ("busy", "503"),
-        ("absent", "404"),
-        ("gone", "410"),
-        ("looping", "redirect"),
-        ("escaping", "169.254.169.254|address"),
-        ("reading-files", "file|scheme|http"),
+        ("html", "is an HTML page, not a feed"),
+        ("empty", "is empty"),
+        ("truncated", "the connection broke off: peer closed connection"),
+        ("bomb", "declares XML entities"),
+        ("binary", "is neither XML nor JSON, so no feed"),
+        ("hanging", "silence for 20 s"),
+        ("dripping", "no complete answer within 30 s"),
+        ("endless", "the answer has more than 16,000,000 bytes; reading stopped"),
+        ("broken", "HTTP 500 (internal server error)"),
+        ("busy", "HTTP 503 (service unavailable)"),
+        ("absent", "HTTP 404 (not found)"),
+        ("gone", "HTTP 410 (gone)"),
+        ("looping", "more than 10 redirects"),
+        ("escaping", "169.254.169.254 is a private or reserved address"),
+        ("reading-files", "redirects to file:/etc/passwd, which is not a http or https address"),
     ],
 )
 def test_a_bad_feed_is_reported_once_with_its_cause(hostile: Hostile, source: str, cause: str) -> None:
     reason = hostile.reason(source)
-    assert any(word in reason for word in cause.split("|")), reason
+    assert cause in reason
     assert "\n" not in reason
     [row] = [row for row in hostile.work.list("sources") if row["id"] == source]
     assert row["state"] in ("failing", "gone")
-    assert row["last_error"]
+    assert row["last_error"] == reason
     assert row["entries"] == 0
     assert (row["next_due"] is None) == (source == "gone")
-    said = [line for line in hostile.daemon.said.splitlines() if source in line]
-    assert said, "the daemon does not name the source"
+    said = [line for line in hostile.daemon.said.splitlines() if f"source '{source}'" in line]
+    assert len(said) == 1 and reason in said[0]
 
 
 def test_the_good_feed_beside_them_is_read(hostile: Hostile) -> None:
