@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -187,17 +188,17 @@ def _document(lexicon: Lexicon, chance: random.Random) -> Document:
     return Document(title=title, text="".join(parts), language=lexicon.language)
 
 
-def book_files(themes: int, *, names: int = 0, boolean: bool = False) -> dict[str, str]:
+def book_files(themes: int, *, names: int = 0) -> dict[str, str]:
     """The files of a book of so many themes; smaller books are parts of larger ones. `names`: of a watch-list.
 
     Forty shared concepts of common words, as places and verbs are; each theme has two of its own, the first ten
-    themes large ones (70 terms), the others small ones (5). `boolean`: without proximity.
+    themes large ones (70 terms), the others small ones (5).
     """
     chance = random.Random(SEED + 2)
     known = lexicons()
     shared = "".join(f"  s{at}: [{', '.join(_terms(12, 400, 8000, known, chance))}]\n" for at in range(SHARED))
     files = {"concepts/shared.yaml": f"concepts:\n{shared}"}
-    files |= {f"themes/t{number}.yaml": _theme(number, known, chance, boolean) for number in range(themes)}
+    files |= {f"themes/t{number}.yaml": _theme(number, known, chance) for number in range(themes)}
     if names:
         files["watchlists/names.csv"] = "name\n" + "\n".join(_names(names, known)) + "\n"
         files["themes/names.yaml"] = (
@@ -205,6 +206,53 @@ def book_files(themes: int, *, names: int = 0, boolean: bool = False) -> dict[st
             'rules:\n  - {id: a, when: names w/s "nowhere"}\n'
         )
     return files
+
+
+def boolean_rules(count: int) -> list[tuple[int, list[str], list[str]]]:
+    """Rules that any engine of Boolean queries understands: one of `boolean_places`, and two groups of twelve words.
+
+    Words are of the corpus' commonest three languages, in lower case.
+    """
+    chance, draw = _drawing(SEED + 4)
+    return [
+        (chance.randrange(SHARED), [draw(2500, 30_000) for _ in range(12)], [draw(8000, 60_000) for _ in range(12)])
+        for _ in range(count)
+    ]
+
+
+def boolean_places() -> list[list[str]]:
+    """The groups that rules have in common, of twelve words each."""
+    _, draw = _drawing(SEED + 5)
+    return [[draw(400, 8000) for _ in range(12)] for _ in range(SHARED)]
+
+
+def _drawing(seed: int) -> tuple[random.Random, Callable[[int, int], str]]:
+    chance = random.Random(seed)
+    known = lexicons()
+    spoken = [known[language] for language in ("en", "ru", "zh")]
+    weights = [SHARES[lexicon.language] for lexicon in spoken]
+
+    def draw(first: int, last: int) -> str:
+        """A word of the ranks first…last, evenly by magnitude."""
+        lexicon = chance.choices(spoken, weights)[0]
+        return lexicon.words[min(int(first * (last / first) ** chance.random()), 59_999)]
+
+    return chance, draw
+
+
+def boolean_files(count: int) -> dict[str, str]:
+    """`boolean_rules` as a book of themes t0, t1, …"""
+    places = "".join(f"  p{at}: {_flow(words)}\n" for at, words in enumerate(boolean_places()))
+    return {"concepts/shared.yaml": f"concepts:\n{places}"} | {
+        f"themes/t{number}.yaml": f"theme: t{number}\ntitle: Theme {number}\nconcepts:\n"
+        f"  goods: {_flow(goods)}\n  firms: {_flow(firms)}\n"
+        f"rules:\n  - {{id: a, when: shared.p{place} and goods and firms}}\n"
+        for number, (place, goods, firms) in enumerate(boolean_rules(count))
+    }
+
+
+def _flow(words: list[str]) -> str:
+    return f"[{', '.join(sorted(set(words)))}]"
 
 
 def _names(count: int, known: dict[str, Lexicon]) -> list[str]:
@@ -215,7 +263,7 @@ def _names(count: int, known: dict[str, Lexicon]) -> list[str]:
     ]
 
 
-def _theme(number: int, known: dict[str, Lexicon], chance: random.Random, boolean: bool) -> str:
+def _theme(number: int, known: dict[str, Lexicon], chance: random.Random) -> str:
     size = 70 if number < 10 else 5
     common = ", ".join(_terms(size, 1500, 20_000, known, chance))
     rare = ", ".join(_terms(size, 5000, 60_000, known, chance))
@@ -226,7 +274,7 @@ def _theme(number: int, known: dict[str, Lexicon], chance: random.Random, boolea
         "{0} and common and rare",
         "common w/p rare and {0}",
     )
-    when = (whens[2] if boolean else chance.choice(whens)).format(place)
+    when = chance.choice(whens).format(place)
     unless = f'    unless: title:("{chance.choice(known["en"].words[2500:6000])}")\n' if chance.random() < 0.3 else ""
     return (
         f"theme: t{number}\ntitle: Theme {number}\nconcepts:\n  common: [{common}]\n  rare: [{rare}]\n"
