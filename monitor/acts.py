@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from monitor.app import Monitor
+import msgspec
+
+from monitor.app import Monitor, wall_clock
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.errors import NotFound, UsageError
 from monitor.pipeline.ledger import change_deliveries
+from monitor.pipeline.silencing import Matchers, add_silence, expire_silence
 from monitor.ports import Commit
 
 Act = Callable[[Monitor, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
@@ -45,7 +49,7 @@ async def acknowledge(monitor: Monitor, args: Mapping[str, Any], actor: str) -> 
     """Take note of an alert; with `close` it is done with."""
     alert = await _alert(monitor, args["alert"])
     events: list[ev.Event] = []
-    if alert.state == "open":
+    if alert.state in ("open", "silenced"):
         events.append(ev.AlertAcknowledged(alert_id=alert.alert_id))
     if args["close"] and alert.state != "closed":
         events.append(ev.AlertClosed(alert_id=alert.alert_id, reason="acknowledged"))
@@ -61,6 +65,21 @@ async def verdict(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict
     alert = await _alert(monitor, args["alert"])
     given = ev.VerdictGiven(alert_id=alert.alert_id, verdict=args["verdict"], note=args["note"])
     return await _append(monitor, alert, [given], actor)
+
+
+async def silence(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Keep from being sent what fits, for a time."""
+    matchers = msgspec.convert(args["matchers"], Matchers)
+    now = wall_clock()
+    until = datetime.fromisoformat(args["until"]) if args["until"] else now + timedelta(seconds=args["seconds"])
+    added = await asyncio.to_thread(add_silence, monitor.store, matchers, until, args["reason"], now=now, actor=actor)
+    return {"position": monitor.store.head().position, "silence_id": added, "until": until.isoformat()}
+
+
+async def expire(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """End a silence."""
+    changed = await asyncio.to_thread(expire_silence, monitor.store, args["silence"], actor=actor)
+    return {"position": monitor.store.head().position, "changed": changed}
 
 
 async def rebuild(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
@@ -101,6 +120,8 @@ ACTS: Mapping[str, Act] = {
     "ingest": ingest,
     "ack": acknowledge,
     "verdict": verdict,
+    "silence add": silence,
+    "silence expire": expire,
     "rebuild": rebuild,
     "deliveries": deliveries,
     "digest send": send_digest,

@@ -236,7 +236,7 @@ class Monitor:
     def summary(self) -> str:
         """How it stands, in one line for a person."""
         store = self.store
-        counts = f"{store.count(views.ENTRIES)} entries, {store.count(views.OPEN_ALERTS)} open alerts"
+        counts = f"{store.count(views.ENTRIES)} entries, {store.count(views.OPEN_ALERTS, facet='open')} open alerts"
         sent = f"{store.count(views.DELIVERIES, facet='delivered')} deliveries made"
         waiting = f"{store.count(views.DELIVERIES, facet='pending')} pending"
         return f"position {store.head().position}: {counts}, {sent}, {waiting}"

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -204,6 +205,7 @@ def configure(rules: views.BookRow | None, configuration: views.BookRow | None) 
     return Configuration(
         book=_receivers_of(texts, None, time_zone)[0] or DEFAULT_RECEIVERS,
         themes={theme.id: theme.tags for theme in book.themes} if book else {},
+        close_after={theme.id: timedelta(seconds=theme.close_after) for theme in book.themes} if book else {},
         rules_revision=rules.revision if rules else "",
         revision=configuration.revision if configuration else "",
         time_zone=time_zone,

@@ -32,6 +32,7 @@ in the whole log, counted from 1 without gaps).
 | `entry/<id>` | an entry, its revisions and what they matched |
 | `story/<id>` | a story and the entries that tell it |
 | `alert/<id>` | an alert from raised to closed |
+| `silence/<id>` | a silence and its end |
 | `receiver/<name>` | a receiver's windows and digests |
 | `delivery/<id>` | the attempts to send one digest to one address |
 | `rulebook`, `configuration` | what was in force when |

@@ -42,6 +42,8 @@ _COMMANDS = (
     ("explain", "explain:explain", "Why an entry or alert matched or did not: every clause, with words and places."),
     ("ack", "acts:ack", "Acknowledge an alert."),
     ("verdict", "acts:verdict", "Give an analyst's word on an alert: relevant or noise."),
+    ("silence", "silences:app", "Keep alerts from being sent for a time; end a silence; see what one would hide."),
+    ("silences", "silences:silences", "List silences."),
     ("deliveries", "deliveries:app", "List deliveries; retry, release or discard what failed or is held."),
     ("receivers", "receivers:app", "Send a marked test message; make a webhook secret."),
     ("digest", "digests:app", "Preview, send or rebuild a digest."),

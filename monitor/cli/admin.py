@@ -73,7 +73,7 @@ def _status(reading: Reading) -> Status:
     return Status(
         position=store.head().position,
         entries=store.count(views.ENTRIES),
-        open_alerts=store.count(views.OPEN_ALERTS),
+        open_alerts=store.count(views.OPEN_ALERTS, facet="open"),
         pending_deliveries=store.count(views.DELIVERIES, facet="pending"),
         held_deliveries=store.count(views.DELIVERIES, facet="held"),
         failed_deliveries=store.count(views.DELIVERIES, facet="failed"),

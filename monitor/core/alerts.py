@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from monitor.core import events as ev
 from monitor.core.entries import Arrival, derived_id
@@ -29,9 +31,16 @@ def alert_id(theme: str, story_id: str) -> str:
     return derived_id("alr", theme, story_id)
 
 
-def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None, *, rule_changed: bool = False) -> ev.Event:
+def decide(
+    match: ThemeMatch,
+    entry: Candidate,
+    alert: AlertRow | None,
+    *,
+    rule_changed: bool = False,
+    silence: str | None = None,
+) -> ev.Event:
     """What a match leads to. `alert`: that of the theme and the entry's story, if any. `rule_changed`: an edited rule
-    found it among older entries.
+    found it among older entries. `silence`: the one that hides it.
     """
     if match.mode is not Mode.LIVE:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason=match.mode.value)
@@ -52,14 +61,20 @@ def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None, *, rule_
             source_id=entry.source_id,
             rules=rules,
             arrival=entry.arrival if entry.revision == 1 else Arrival.NEW,
+            silence=silence,
         )
     if match.severity.rank > alert.severity.rank:
         reason = ev.AlertReason.HIGHER_SEVERITY
     elif not set(rules) <= set(alert.rules):
         reason = ev.AlertReason.REVISED
+    elif entry.entry_id not in alert.entry_ids and (
+        alert.state == "closed" or (alert.state == "silenced" and silence is None)
+    ):
+        reason = ev.AlertReason.REVIVED
     else:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason="unchanged")
-    kind = ev.AlertGrouped if alert.state == "open" else ev.AlertReopened
+    goes_on = alert.state == "open" or (alert.state == "silenced" and silence is not None)
+    kind = ev.AlertGrouped if goes_on else ev.AlertReopened
     return kind(
         alert_id=alert.alert_id,
         entry_id=entry.entry_id,
@@ -67,4 +82,31 @@ def decide(match: ThemeMatch, entry: Candidate, alert: AlertRow | None, *, rule_
         severity=max(match.severity, alert.severity, key=lambda severity: severity.rank),
         rules=rules,
         reason=ev.AlertReason.RULE_CHANGED if rule_changed else reason,
+        silence=silence,
     )
+
+
+def closes_at(told: datetime, last_entry: datetime | None, close_after: timedelta) -> datetime:
+    """When an alert closes: so long after it was last raised, grouped or reopened (`told`), and after the last entry of
+    its story.
+    """
+    return max(told, last_entry or told) + close_after
+
+
+def reminder_due(
+    history: Iterable[ev.Recorded], receiver: str, repeat: timedelta, most: int
+) -> tuple[datetime, int] | None:
+    """When a receiver is reminded of an alert, and for which time; None where it was often enough. `history`: the
+    alert's stream. It counts anew where something material came.
+    """
+    told: datetime | None = None
+    number = 0
+    for recorded in history:
+        match recorded.event:
+            case ev.AlertRaised() | ev.AlertReopened() | ev.AlertGrouped():
+                told, number = recorded.recorded_at, 0
+            case ev.AlertReminded() as event if event.receiver == receiver:
+                told, number = recorded.recorded_at, number + 1
+            case _:
+                pass
+    return None if told is None or number >= most else (told + repeat, number + 1)

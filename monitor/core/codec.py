@@ -23,7 +23,22 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for name, cls in vars(events).items()
     if isinstance(cls, type) and issubclass(cls, Event) and cls is not Event
 }
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+
+
+def _not_silenced(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "silence": None}
+
+
+def _whole_window(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "mode": "whole", "left_out": 0, "deferred": 0}
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("AlertRaised", 1): _not_silenced,
+    ("AlertGrouped", 1): _not_silenced,
+    ("AlertReopened", 1): _not_silenced,
+    ("WindowClosed", 1): _whole_window,
+}
 
 _encoder = msgspec.json.Encoder()
 _decoders = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}

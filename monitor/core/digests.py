@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -15,7 +15,9 @@ from monitor.core import events as ev
 from monitor.core.entries import Arrival, derived_id
 from monitor.core.excerpts import Passage, marked_line, one_line, opening, passages
 from monitor.core.receipts import Receipt
+from monitor.core.routing import Fate
 from monitor.core.views import AlertEventRow, AlertRow, NoticeRow, SourceRow
+from monitor.core.windows import Routed
 from monitor.matching.model import Evidence, RuleMatch, Severity
 
 DETAILED = 200  # stories with evidence and passages; the others with headline and link
@@ -25,6 +27,7 @@ EVIDENCE_PER_RULE = 20
 RULES_PER_ALERT = 20
 MAX_WHEN = 4000  # of a rule's expression
 NAMED = 20  # failing sources and notices named; beyond, they are counted
+OMITTED = 100  # dropped and skipped alerts listed by title
 MAX_URL = 2000
 
 
@@ -115,6 +118,26 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class OmittedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that this receiver was not told of. `fate`: dropped (by quiet hours), skipped (with a missed window)."""
+
+    alert_id: str
+    theme: str
+    severity: Severity
+    title: str
+    fate: str
+    at: datetime
+
+
+class Omitted(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts left out since the digest before. `listed`: the dropped and skipped ones; beyond 100 they are counted."""
+
+    silenced: int
+    dropped: int
+    skipped: int
+    listed: tuple[OmittedLine, ...]
+
+
 class Period(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
     """From the due instant of the window before to this one's."""
 
@@ -149,7 +172,9 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     more_notices: int = 0
     test: bool = False
-    receipt: Receipt | msgspec.UnsetType = msgspec.UNSET  # unset, it leaves no byte: older digests rebuild as they were
+    # Unset, these leave no byte: older digests rebuild as they were.
+    receipt: Receipt | msgspec.UnsetType = msgspec.UNSET
+    omitted: Omitted | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def stories(self) -> tuple[StoryLine, ...]:
@@ -254,7 +279,7 @@ def _section(group: Group) -> str:
     return "already_there" if all(event.arrival == Arrival.ALREADY_THERE for event in events) else "new"
 
 
-_KINDS = ("AlertRaised", "AlertReopened", "AlertGrouped")
+_KINDS = ("AlertRaised", "AlertReopened", "AlertGrouped", "AlertReminded")
 
 
 def _newness(group: Group) -> int:
@@ -308,6 +333,34 @@ def coverage(sources: Iterable[SourceRow], unmatched: int) -> Coverage:
         more_failing=max(0, len(failing) - NAMED),
         unmatched=unmatched,
     )
+
+
+def omitted(
+    left_out: Iterable[tuple[str, Routed]], told: Collection[str], title_of: Callable[[str], str]
+) -> Omitted | None:
+    """What was left out, each alert once; None where that is nothing. `left_out`: (theme, event). `told`: alerts that
+    the digest tells of all the same. `title_of` an alert's id, asked for those that are listed.
+    """
+    found: dict[str, tuple[str, Routed]] = {}
+    for theme, one in left_out:
+        if one.row.alert_id not in told:
+            found[one.row.alert_id] = theme, one
+    if not found:
+        return None
+    counts = Counter(one.fate for _, one in found.values())
+    listed = [(theme, one) for theme, one in found.values() if one.fate is not Fate.SILENCED]
+    return Omitted(
+        silenced=counts[Fate.SILENCED],
+        dropped=counts[Fate.DROPPED],
+        skipped=counts[Fate.SKIPPED],
+        listed=tuple(
+            OmittedLine(
+                alert_id=one.row.alert_id, theme=theme, severity=one.row.severity,
+                title=one_line(title_of(one.row.alert_id)), fate=one.fate.value, at=one.row.recorded_at,
+            )
+            for theme, one in listed[:OMITTED]
+        ),
+    )  # fmt: skip
 
 
 def notice(row: NoticeRow, subject: str) -> Notice:

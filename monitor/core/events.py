@@ -2,8 +2,8 @@
 
 A field is never renamed, removed or given another meaning: a new shape is a new `schema` number and an upcaster in
 `codec.py`.
-Streams: `source/<id>`, `entry/<id>`, `story/<id>`, `alert/<id>`, `receiver/<name>`, `delivery/<id>`, `rulebook`,
-`configuration`, `system`.
+Streams: `source/<id>`, `entry/<id>`, `story/<id>`, `alert/<id>`, `silence/<id>`, `receiver/<name>`, `delivery/<id>`,
+`rulebook`, `configuration`, `system`.
 """
 
 from __future__ import annotations
@@ -205,8 +205,11 @@ class AlertReason(StrEnum):
 
 
 class AlertRaised(Event, frozen=True, kw_only=True):
-    """One alert per theme and story. `arrival` tells the digest which section the alert belongs to."""
+    """One alert per theme and story. `arrival` tells the digest which section the alert belongs to. `silence`: the
+    silence that keeps it from being sent.
+    """
 
+    schema: ClassVar[int] = 2
     alert_id: str
     theme: str
     theme_title: str
@@ -218,32 +221,49 @@ class AlertRaised(Event, frozen=True, kw_only=True):
     source_id: str
     rules: tuple[str, ...]
     arrival: Arrival
+    silence: str | None = None
 
 
 class AlertGrouped(Event, frozen=True, kw_only=True):
-    """Something more came to a raised alert (a revision, another copy)."""
+    """Something more came to a raised alert (a revision, another copy). `silence`: what keeps it from being sent."""
 
+    schema: ClassVar[int] = 2
     alert_id: str
     entry_id: str
     source_id: str
     severity: Severity
     rules: tuple[str, ...]
     reason: AlertReason
+    silence: str | None = None
 
 
 class AlertReopened(Event, frozen=True, kw_only=True):
-    """An acknowledged or closed alert is open again."""
+    """An acknowledged, silenced or closed alert is open again; under a `silence` it is silenced instead."""
 
+    schema: ClassVar[int] = 2
     alert_id: str
     entry_id: str
     source_id: str
     severity: Severity
     rules: tuple[str, ...]
     reason: AlertReason
+    silence: str | None = None
+
+
+class AlertReminded(Event, frozen=True, kw_only=True):
+    """An alert stayed open and was not acknowledged for as long as this receiver's `repeat`: it is told again.
+    `number` counts from 1, anew where something more came.
+    """
+
+    alert_id: str
+    entry_id: str
+    receiver: str
+    severity: Severity
+    number: int
 
 
 class AlertSuppressed(Event, frozen=True, kw_only=True):
-    """A match raised no alert. `reason`: `baseline`, `shadow`, `unchanged`, `silenced`."""
+    """A match raised no alert. `reason`: `baseline`, `shadow`, `unchanged`."""
 
     entry_id: str
     theme: str
@@ -257,7 +277,9 @@ class AlertAcknowledged(Event, frozen=True, kw_only=True):
 
 
 class AlertClosed(Event, frozen=True, kw_only=True):
-    """The alert is done with. `reason`: `acknowledged` or `quiet`."""
+    """The alert is done with. `reason`: `acknowledged` (by a person) or `quiet` (no new entry of its story for the
+    theme's `close_after`).
+    """
 
     alert_id: str
     reason: str
@@ -269,6 +291,31 @@ class VerdictGiven(Event, frozen=True, kw_only=True):
     alert_id: str
     verdict: str
     note: str
+
+
+# --- silences -------------------------------------------------------------------------------------
+
+
+class SilenceAdded(Event, frozen=True, kw_only=True):
+    """What fits all of these is kept but not sent, until then; the actor answers for it. None: any.
+
+    `rule`: nothing but this rule was met. `at_most`: no more severe than that.
+    """
+
+    silence_id: str
+    theme: str | None
+    source: str | None
+    rule: str | None
+    at_most: Severity | None
+    until: datetime
+    reason: str
+
+
+class SilenceExpired(Event, frozen=True, kw_only=True):
+    """A silence is over. `reason`: `time` or `by hand`."""
+
+    silence_id: str
+    reason: str
 
 
 # --- receivers, digests and deliveries ------------------------------------------------------------
@@ -300,15 +347,30 @@ class ReceiverReleased(Event, frozen=True, kw_only=True):
     receiver: str
 
 
-class WindowClosed(Event, frozen=True, kw_only=True):
-    """A receiver's window holds the alert events with position in (after, upto]. `window_id` fires once."""
+class WindowMode(StrEnum):
+    """What of a window is told."""
 
+    WHOLE = "whole"
+    PIERCED = "pierced"  # closed in quiet hours: only what pierces them; the rest comes in the next whole window
+    SKIPPED = "skipped"  # missed, under `catch_up: skip`: nothing; the next digest lists its titles
+
+
+class WindowClosed(Event, frozen=True, kw_only=True):
+    """A receiver's window holds the alert events with position in (after, upto]. `window_id` fires once.
+
+    Of these `left_out` are not told (silenced, dropped, skipped) and `deferred` are told later.
+    """
+
+    schema: ClassVar[int] = 2
     window_id: str
     receiver: str
     after: int
     upto: int
     due: datetime
     unmatched: int
+    mode: WindowMode = WindowMode.WHOLE
+    left_out: int = 0
+    deferred: int = 0
 
 
 class PlannedDelivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from monitor.core.schedule import IMMEDIATE, Immediate, Schedule
+from monitor.core.schedule import IMMEDIATE, Daily, Immediate, Schedule
 from monitor.core.urls import redact_url
 from monitor.matching.model import Severity
 
 OUTBOX_PATH = "state/outbox"
 FILE = "file"
+REPEAT_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,45 @@ class CatchUp(StrEnum):
     """What becomes of the slots that passed while nothing ran."""
 
     ONE = "one"  # one merged digest
+    EACH = "each"  # a digest for each
+    SKIP = "skip"  # none; the next digest lists by title what they would have told
+
+
+class Fate(StrEnum):
+    """What becomes of an alert event on its way to a receiver."""
+
+    TELL = "tell"
+    SILENCED = "silenced"
+    DROPPED = "dropped"  # by quiet hours
+    SKIPPED = "skipped"  # with a window that was missed
+    DEFERRED = "deferred"  # to the first window after quiet hours
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """When a receiver is not disturbed: what falls due then comes with the first window after, or, where they `drop`,
+    what is raised then is only listed by title in the next digest. `pierce`: this severity and above is sent all the
+    same; None: nothing is.
+    """
+
+    hours: Daily
+    drop: bool = False
+    pierce: Severity | None = None
+
+    def pierced_by(self, severity: Severity) -> bool:
+        """Whether alerts of this severity are sent all the same."""
+        return self.pierce is not None and severity.rank >= self.pierce.rank
+
+    def drops(self, severity: Severity, at: datetime) -> bool:
+        """Whether an alert raised `at` is left out."""
+        return self.drop and not self.pierced_by(severity) and self.hours.around(at) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who is told, how and when. `always`: also when there is nothing to say (scheduled receivers only)."""
+    """Who is told, how and when. `always`: also when there is nothing to say (scheduled receivers only). `repeat`:
+    remind of what is open and not acknowledged so long, `repeat_max` times at most.
+    """
 
     name: str
     target: Target
@@ -91,10 +126,23 @@ class Receiver:
     always: bool = False
     on_unknown: OnUnknown = OnUnknown.RESEND
     catch_up: CatchUp = CatchUp.ONE
+    quiet: QuietHours | None = None
+    repeat: timedelta | None = None
+    repeat_max: int = REPEAT_MAX
 
     @property
     def immediate(self) -> bool:
         return isinstance(self.schedule, Immediate)
+
+    def quiet_at(self, *instants: datetime) -> bool:
+        """Whether one of these lies in its quiet hours."""
+        return self.quiet is not None and any(self.quiet.hours.around(at) for at in instants)
+
+    def fate(self, severity: Severity, at: datetime, silence: str | None) -> Fate:
+        """What becomes of an alert event recorded `at` and routed to this receiver."""
+        if silence is not None:
+            return Fate.SILENCED
+        return Fate.DROPPED if self.quiet is not None and self.quiet.drops(severity, at) else Fate.TELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +219,7 @@ class Configuration:
 
     book: ReceiverBook = DEFAULT_RECEIVERS
     themes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))  # id -> tags
+    close_after: Mapping[str, timedelta] = field(default_factory=lambda: MappingProxyType({}))  # by theme
     rules_revision: str = ""
     revision: str = ""
     time_zone: str = "UTC"

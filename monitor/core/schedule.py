@@ -6,6 +6,7 @@ is due at the first instant after the gap. All instants in and out are aware and
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -106,6 +107,34 @@ def slots(schedule: Schedule, after: datetime, upto: datetime) -> Iterator[Slot]
     while day <= end:
         yield from (slot for slot in _slots_of(schedule, day) if after < slot.due <= upto)
         day += _DAY
+
+
+def missed(schedule: Schedule, after: datetime, last: Slot, most: int) -> list[Slot]:
+    """The slots due behind `after` and before `last`, in order; of more than `most` the latest."""
+    found = deque(slots(schedule, after, last.due), maxlen=most + 1)
+    return [slot for slot in found if slot != last]
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """A span of each local day, from `start` to before `end`; over midnight where `end` is earlier."""
+
+    start: time
+    end: time
+    time_zone: str = "UTC"
+
+    def around(self, at: datetime) -> tuple[datetime, datetime] | None:
+        """The span that `at` lies in, as two instants; None where it lies in none."""
+        today = at.astimezone(ZoneInfo(self.time_zone)).date()
+        for day in (today - _DAY, today):
+            start, end = self._of(day)
+            if start <= at < end:
+                return start, end
+        return None
+
+    def _of(self, day: date) -> tuple[datetime, datetime]:
+        last = day if self.start < self.end else day + _DAY
+        return instant_of(day, self.start, self.time_zone), instant_of(last, self.end, self.time_zone)
 
 
 def instant_of(day: date, at: time, time_zone: str) -> datetime:

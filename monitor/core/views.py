@@ -106,14 +106,36 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAlertRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert that is open; the row goes when the alert is acknowledged or closed."""
+    """An alert that is not closed; `since`: when it was last raised, grouped or reopened."""
 
     alert_id: str
+    state: str
+    since: datetime
+    position: int
+
+
+class SilenceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A silence. State: active | expired. `hidden`: alerts raised, grouped or reopened under it."""
+
+    silence_id: str
+    theme: str | None
+    source: str | None
+    rule: str | None
+    at_most: Severity | None
+    until: datetime
+    reason: str
+    actor: str
+    added_at: datetime
+    state: str
+    expired_at: datetime | None
+    hidden: int
     position: int
 
 
 class AlertEventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The places in the log that windows gather: an alert raised, grouped or reopened."""
+    """The places in the log that windows gather: an alert raised, grouped or reopened, under a `silence` or not; or an
+    alert of which one `receiver` is reminded.
+    """
 
     position: int
     type: str
@@ -123,11 +145,15 @@ class AlertEventRow(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     arrival: str
     recorded_at: datetime
+    silence: str | None = None
+    receiver: str | None = None
 
 
 class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
     """How far a receiver's windows got. `last_due` is the due instant of its last closed window.
 
+    `carried`: behind this position lies what past windows left out or deferred and no digest told yet; `deferred`:
+    there is something that the next whole window tells.
     `held`: why nothing is sent to it; `held_recipient` is whom that was about.
     """
 
@@ -137,6 +163,8 @@ class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
     upto: int
     last_window_id: str | None
     last_due: datetime | None
+    carried: int | None
+    deferred: bool
     held: str | None
     held_recipient: str | None
     position: int
@@ -153,6 +181,7 @@ class WindowRow(msgspec.Struct, frozen=True, kw_only=True):
     upto: int
     due: datetime
     unmatched: int
+    mode: ev.WindowMode
     closed_at: datetime
     digest_id: str | None
     position: int
@@ -370,12 +399,16 @@ def _alert_keys(event: ev.Event, position: int) -> tuple[str, ...]:
             return ()
 
 
+def _state_under(silence: str | None) -> str:
+    return "open" if silence is None else "silenced"
+
+
 def _fold_alert(row: AlertRow | None, recorded: ev.Recorded, key: str) -> AlertRow | None:
     event, position = recorded.event, recorded.position
     if isinstance(event, ev.AlertRaised):
         return AlertRow(
             alert_id=event.alert_id, theme=event.theme, theme_title=event.theme_title, severity=event.severity,
-            state="open", title=event.title, reason=event.reason.value, story_id=event.story_id,
+            state=_state_under(event.silence), title=event.title, reason=event.reason.value, story_id=event.story_id,
             entry_ids=(event.entry_id,), sources=(event.source_id,), rules=event.rules, arrival=event.arrival.value,
             raised_at=recorded.recorded_at, verdict=None, position=position, last_position=position,
         )  # fmt: skip
@@ -384,8 +417,8 @@ def _fold_alert(row: AlertRow | None, recorded: ev.Recorded, key: str) -> AlertR
     match event:
         case ev.AlertGrouped() | ev.AlertReopened():
             return replace(
-                row, state="open" if isinstance(event, ev.AlertReopened) else row.state, severity=event.severity,
-                reason=event.reason.value, entry_ids=_once(row.entry_ids, event.entry_id),
+                row, state=_state_under(event.silence) if isinstance(event, ev.AlertReopened) else row.state,
+                severity=event.severity, reason=event.reason.value, entry_ids=_once(row.entry_ids, event.entry_id),
                 sources=_once(row.sources, event.source_id),
                 rules=tuple(dict.fromkeys((*row.rules, *event.rules))), last_position=position,
             )  # fmt: skip
@@ -400,45 +433,100 @@ def _fold_alert(row: AlertRow | None, recorded: ev.Recorded, key: str) -> AlertR
 
 
 ALERTS = View(
-    "alerts", 1, AlertRow, _alert_keys, _fold_alert, sort=lambda row: row.position, facet=lambda row: row.theme
+    "alerts", 2, AlertRow, _alert_keys, _fold_alert, sort=lambda row: row.position, facet=lambda row: row.theme
 )
 
 
 def _fold_open_alert(row: OpenAlertRow | None, recorded: ev.Recorded, key: str) -> OpenAlertRow | None:
     event = recorded.event
     if isinstance(event, ev.AlertRaised | ev.AlertReopened):
-        return OpenAlertRow(alert_id=key, position=recorded.position)
-    return None if isinstance(event, ev.AlertAcknowledged | ev.AlertClosed) else row
+        state = _state_under(event.silence)
+        return OpenAlertRow(alert_id=key, state=state, since=recorded.recorded_at, position=recorded.position)
+    if row is None or isinstance(event, ev.AlertClosed):
+        return None
+    match event:
+        case ev.AlertGrouped():
+            return replace(row, since=recorded.recorded_at)
+        case ev.AlertAcknowledged():
+            return replace(row, state="acknowledged")
+        case _:
+            return row
 
 
-OPEN_ALERTS = View("open_alerts", 1, OpenAlertRow, _alert_keys, _fold_open_alert, sort=lambda row: row.position)
+OPEN_ALERTS = View(
+    "open_alerts", 2, OpenAlertRow, _alert_keys, _fold_open_alert, sort=lambda row: row.position,
+    facet=lambda row: row.state,
+)  # fmt: skip
+
+
+REMINDER = "reminder"
+_TOLD = ev.AlertRaised | ev.AlertGrouped | ev.AlertReopened | ev.AlertReminded
 
 
 def _alert_event_keys(event: ev.Event, position: int) -> tuple[str, ...]:
-    gathered = isinstance(event, ev.AlertRaised | ev.AlertGrouped | ev.AlertReopened)
-    return (f"{position:020d}",) if gathered else ()
+    return (f"{position:020d}",) if isinstance(event, _TOLD) else ()
 
 
 def _fold_alert_event(row: AlertEventRow | None, recorded: ev.Recorded, key: str) -> AlertEventRow | None:
     event = recorded.event
-    if not isinstance(event, ev.AlertRaised | ev.AlertGrouped | ev.AlertReopened):
+    if not isinstance(event, _TOLD):
         return row
-    return AlertEventRow(
+    found = AlertEventRow(
         position=recorded.position, type=recorded.type, alert_id=event.alert_id, entry_id=event.entry_id,
-        severity=event.severity, reason=event.reason.value, recorded_at=recorded.recorded_at,
-        arrival=event.arrival.value if isinstance(event, ev.AlertRaised) else "new",
+        severity=event.severity, reason=REMINDER, recorded_at=recorded.recorded_at, arrival="new", silence=None,
+        receiver=None,
     )  # fmt: skip
+    if isinstance(event, ev.AlertReminded):
+        return replace(found, receiver=event.receiver)
+    arrival = event.arrival.value if isinstance(event, ev.AlertRaised) else "new"
+    return replace(found, reason=event.reason.value, arrival=arrival, silence=event.silence)
 
 
 ALERT_EVENTS = View(
-    "alert_events", 1, AlertEventRow, _alert_event_keys, _fold_alert_event, sort=lambda row: row.position
+    "alert_events", 2, AlertEventRow, _alert_event_keys, _fold_alert_event, sort=lambda row: row.position
 )
+
+
+# --- silences
+
+
+def _silence_keys(event: ev.Event, position: int) -> tuple[str, ...]:
+    match event:
+        case ev.SilenceAdded() | ev.SilenceExpired():
+            return (event.silence_id,)
+        case ev.AlertRaised() | ev.AlertGrouped() | ev.AlertReopened() if event.silence is not None:
+            return (event.silence,)
+        case _:
+            return ()
+
+
+def _fold_silence(row: SilenceRow | None, recorded: ev.Recorded, key: str) -> SilenceRow | None:
+    event = recorded.event
+    if isinstance(event, ev.SilenceAdded):
+        return SilenceRow(
+            silence_id=event.silence_id, theme=event.theme, source=event.source, rule=event.rule,
+            at_most=event.at_most, until=event.until, reason=event.reason, actor=recorded.actor,
+            added_at=recorded.recorded_at, state="active", expired_at=None, hidden=0, position=recorded.position,
+        )  # fmt: skip
+    if row is None:
+        return None
+    if isinstance(event, ev.SilenceExpired):
+        return replace(row, state="expired", expired_at=recorded.recorded_at)
+    return replace(row, hidden=row.hidden + 1)
+
+
+SILENCES = View(
+    "silences", 1, SilenceRow, _silence_keys, _fold_silence, sort=lambda row: row.position,
+    facet=lambda row: row.state,
+)  # fmt: skip
 
 
 # --- receivers, windows, digests, deliveries
 
 
-RECEIVER_EVENTS = ev.ReceiverAdded | ev.ReceiverRemoved | ev.ReceiverHeld | ev.ReceiverReleased | ev.WindowClosed
+RECEIVER_EVENTS = (
+    ev.ReceiverAdded | ev.ReceiverRemoved | ev.ReceiverHeld | ev.ReceiverReleased | ev.WindowClosed | ev.DigestComposed
+)
 
 
 def _receiver_keys(event: ev.Event, position: int) -> tuple[str, ...]:
@@ -450,7 +538,8 @@ def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> 
     if isinstance(event, ev.ReceiverAdded):
         return ReceiverRow(
             receiver=event.receiver, added=recorded.position, added_at=recorded.recorded_at, upto=recorded.position,
-            last_window_id=None, last_due=None, held=None, held_recipient=None, position=recorded.position,
+            last_window_id=None, last_due=None, carried=None, deferred=False, held=None, held_recipient=None,
+            position=recorded.position,
         )  # fmt: skip
     if row is None:
         return None
@@ -458,7 +547,9 @@ def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> 
         case ev.ReceiverRemoved():
             return None
         case ev.WindowClosed():
-            return replace(row, upto=event.upto, last_window_id=event.window_id, last_due=event.due)
+            return _after_window(row, event)
+        case ev.DigestComposed() if event.window_id == row.last_window_id and not row.deferred:
+            return replace(row, carried=None)
         case ev.ReceiverHeld():
             return replace(row, held=event.reason, held_recipient=event.recipient)
         case ev.ReceiverReleased():
@@ -467,7 +558,16 @@ def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> 
             return row
 
 
-RECEIVERS = View("receivers", 1, ReceiverRow, _receiver_keys, _fold_receiver, sort=lambda row: row.position)
+def _after_window(row: ReceiverRow, event: ev.WindowClosed) -> ReceiverRow:
+    leaves = event.left_out > 0 or event.deferred > 0
+    return replace(
+        row, upto=event.upto, last_window_id=event.window_id, last_due=event.due,
+        carried=event.after if row.carried is None and leaves else row.carried,
+        deferred=event.mode is not ev.WindowMode.WHOLE and (row.deferred or event.deferred > 0),
+    )  # fmt: skip
+
+
+RECEIVERS = View("receivers", 2, ReceiverRow, _receiver_keys, _fold_receiver, sort=lambda row: row.position)
 
 
 def _window_keys(event: ev.Event, position: int) -> tuple[str, ...]:
@@ -479,7 +579,8 @@ def _fold_window(row: WindowRow | None, recorded: ev.Recorded, key: str) -> Wind
     if isinstance(event, ev.WindowClosed):
         return WindowRow(
             window_id=event.window_id, receiver=event.receiver, after=event.after, upto=event.upto, due=event.due,
-            unmatched=event.unmatched, closed_at=recorded.recorded_at, digest_id=None, position=recorded.position,
+            unmatched=event.unmatched, mode=event.mode, closed_at=recorded.recorded_at, digest_id=None,
+            position=recorded.position,
         )  # fmt: skip
     if row is not None and isinstance(event, ev.DigestComposed):
         return replace(row, digest_id=event.digest_id)
@@ -487,7 +588,7 @@ def _fold_window(row: WindowRow | None, recorded: ev.Recorded, key: str) -> Wind
 
 
 WINDOWS = View(
-    "windows", 1, WindowRow, _window_keys, _fold_window, sort=lambda row: row.position, facet=lambda row: row.receiver
+    "windows", 2, WindowRow, _window_keys, _fold_window, sort=lambda row: row.position, facet=lambda row: row.receiver
 )
 
 
@@ -660,7 +761,6 @@ def _fold_outbox(row: OutboxRow | None, recorded: ev.Recorded, key: str) -> Outb
 OUTBOX = View("outbox", 1, OutboxRow, _outbox_keys, _fold_outbox, sort=lambda row: row.position)
 
 ALL = (
-    SOURCES, ENTRIES, STORIES, ALERTS, OPEN_ALERTS, ALERT_EVENTS, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES, NOTICES,
-    RULE_BOOK,
-    CONFIGURATION, OUTBOX,
+    SOURCES, ENTRIES, STORIES, ALERTS, OPEN_ALERTS, ALERT_EVENTS, SILENCES, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES,
+    NOTICES, RULE_BOOK, CONFIGURATION, OUTBOX,
 )  # fmt: skip

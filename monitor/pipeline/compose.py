@@ -9,6 +9,7 @@ from monitor.core import deliveries, digests, views
 from monitor.core import events as ev
 from monitor.core.entries import derived_id
 from monitor.core.routing import Receiver
+from monitor.core.windows import Routed
 from monitor.errors import NotFound
 from monitor.pipeline import detect
 from monitor.pipeline.gather import Configure, Gatherer, Timeline, Window, unmatched
@@ -33,12 +34,19 @@ class Composer:
             raise NotFound(f"no receiver is called '{name}'; known: {known}")
         return receiver
 
-    def window(self, row: views.ReceiverRow, window_id: str, upto: int, due: datetime) -> Window:
+    def window(
+        self,
+        row: views.ReceiverRow,
+        window_id: str,
+        upto: int,
+        due: datetime,
+        mode: ev.WindowMode = ev.WindowMode.WHOLE,
+    ) -> Window:
         """The receiver's next window, if it closes at `upto`."""
         checkpoint = self._store.checkpoint(self._subscription)
         return Window(
             window_id=window_id, receiver=row.receiver, after=row.upto, upto=upto, since=row.last_due or row.added_at,
-            due=due, unmatched=unmatched(self._store, checkpoint, upto),
+            due=due, unmatched=unmatched(self._store, checkpoint, upto), mode=mode, carried=row.carried,
         )  # fmt: skip
 
     def window_now(self, name: str, now: datetime) -> Window:
@@ -59,14 +67,28 @@ class Composer:
         assert before is not None, "a window's receiver was added before it"
         return Window(
             window_id=row.window_id, receiver=row.receiver, after=row.after, upto=row.upto,
-            since=before.last_due or before.added_at, due=row.due, unmatched=row.unmatched,
+            since=before.last_due or before.added_at, due=row.due, unmatched=row.unmatched, mode=row.mode,
+            carried=before.carried, before=row.position - 1,
+        )  # fmt: skip
+
+    def closed(self, window: Window, routed: Iterable[Routed]) -> ev.WindowClosed:
+        """The event for a window's end; `routed` as in `Gatherer.contents`."""
+        contents = self.gather.contents(window, routed)
+        return ev.WindowClosed(
+            window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
+            due=window.due, unmatched=window.unmatched, mode=window.mode, left_out=len(contents.left_out),
+            deferred=len(contents.deferred),
         )  # fmt: skip
 
     def composed(
-        self, receiver: Receiver, window: Window, now: datetime, rows: Iterable[views.AlertEventRow] | None = None
+        self, receiver: Receiver, window: Window, now: datetime, routed: Iterable[Routed] | None = None
     ) -> ev.DigestComposed | None:
-        """The event for a window's digest, or None where there is nothing to say; `rows` as in `Gatherer.compose`."""
-        digest = self.gather.compose(window, rows)
+        """The event for a window's digest, or None where there is nothing to say; `routed` as in `contents`."""
+        if window.mode is ev.WindowMode.SKIPPED:
+            return None
+        digest = self.gather.compose(window, routed)
+        if window.mode is ev.WindowMode.PIERCED and not digest.stories:
+            return None
         if digest.empty and not receiver.always:
             return None
         content, content_hash = digests.encode(digest)

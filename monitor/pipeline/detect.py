@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -14,6 +15,7 @@ from monitor.core.entries import Arrival
 from monitor.core.stories import start_story
 from monitor.errors import ConfigurationError, WrongVersion
 from monitor.matching.model import Document, ThemeMatch
+from monitor.pipeline.silencing import silence_of
 from monitor.ports import Commit, EventStore, Matcher
 
 log = structlog.get_logger()
@@ -111,12 +113,13 @@ class Detector:
             arrival=Arrival(row.arrival),
             story_id=story_id,
         )
+        seen = event.first_seen if isinstance(event, ev.EntryObserved) else event.seen
         for match in matches:
             work.alerts.add(alert_id(match.theme, story_id))
-            self._conclude(match, candidate, recorded.position, work)
+            self._conclude(match, candidate, recorded.position, work, seen)
         return True
 
-    def _conclude(self, match: ThemeMatch, candidate: Candidate, position: int, work: _Work) -> None:
+    def _conclude(self, match: ThemeMatch, candidate: Candidate, position: int, work: _Work, seen: datetime) -> None:
         matched = ev.EntryMatched(
             entry_id=candidate.entry_id,
             revision=candidate.revision,
@@ -127,7 +130,7 @@ class Detector:
         )
         work.add(f"entry/{candidate.entry_id}", matched, position)
         alert = self._store.get(views.ALERTS, alert_id(match.theme, candidate.story_id))
-        verdict = decide(match, candidate, alert)
+        verdict = decide(match, candidate, alert, silence=silence_of(self._store, match, candidate, seen))
         if isinstance(verdict, ev.AlertSuppressed):
             work.add(f"entry/{candidate.entry_id}", verdict, position)
         else:

@@ -11,9 +11,12 @@ from itertools import islice
 from threading import Lock
 from typing import get_args
 
+from msgspec import UNSET
+
 from monitor.core import digests, views
 from monitor.core import events as ev
 from monitor.core.routing import Configuration, Receiver
+from monitor.core.windows import Contents, Routed, divide
 from monitor.pipeline.adopt import CONFIGURATION_STREAM, RULES_STREAM
 from monitor.ports import EventStore, Row
 
@@ -109,6 +112,9 @@ class Window:
     since: datetime
     due: datetime
     unmatched: int
+    mode: ev.WindowMode = ev.WindowMode.WHOLE
+    carried: int | None = None  # behind this position lies what its windows before left out, and no digest told yet
+    before: int | None = None  # where those windows end in the log; None: at its end
 
 
 class Gatherer:
@@ -119,8 +125,8 @@ class Gatherer:
         self._timeline = timeline
         self._identity_of = lru_cache(maxsize=100_000)(self._read_identity)
 
-    def routed(self, receiver: str, after: int, upto: int) -> Iterator[views.AlertEventRow]:
-        """The alert events with position in (after, upto] that go to this receiver, in order."""
+    def routed(self, receiver: str, after: int, upto: int) -> Iterator[Routed]:
+        """The alert events with position in (after, upto] that routes lead to this receiver, in order."""
         if upto <= after:
             return
         in_force = self._timeline.within(after, upto)
@@ -128,17 +134,28 @@ class Gatherer:
             identity = self._identity_of(row.alert_id)
             if identity is None:
                 continue
+            configuration = in_force(row.position)
             rule_changed = row.reason == ev.AlertReason.RULE_CHANGED
-            if receiver in in_force(row.position).addressees(identity[0], row.severity, rule_changed=rule_changed):
-                yield row
+            if row.receiver is None:
+                addressees = configuration.addressees(identity[0], row.severity, rule_changed=rule_changed)
+            else:
+                addressees = (row.receiver,)
+            known = configuration.book.receiver(receiver) if receiver in addressees else None
+            if known is not None:
+                yield Routed(row, known.fate(row.severity, row.recorded_at, row.silence))
 
-    def compose(self, window: Window, rows: Iterable[views.AlertEventRow] | None = None) -> digests.Digest:
-        """The digest of a window; `empty` where there is nothing to say. The same at any later time.
+    def contents(self, window: Window, routed: Iterable[Routed] | None = None) -> Contents:
+        """The alert events of a window. `routed`: what `routed` says of it, where it is known already."""
+        if routed is None:
+            routed = self.routed(window.receiver, window.after, window.upto)
+        return self._divided(window.receiver, window.mode, window.upto, routed)
 
-        `rows`: what `routed` says of the window, where it is known already.
+    def compose(self, window: Window, routed: Iterable[Routed] | None = None) -> digests.Digest:
+        """The digest of a window; `empty` where there is nothing to say. The same at any later time. `routed` as in
+        `contents`.
         """
-        if rows is None:
-            rows = self.routed(window.receiver, window.after, window.upto)
+        contents, earlier = self.contents(window, routed), self._carried(window)
+        rows = [*(earlier.deferred if window.mode is ev.WindowMode.WHOLE else ()), *contents.told]
         configuration = self._timeline.at(window.upto)
         receiver = configuration.book.receiver(window.receiver)
         sections = digests.arrange(self._news(rows))
@@ -165,11 +182,49 @@ class Gatherer:
             coverage=self.coverage(window.upto, window.unmatched),
             notices=tuple(notices[: digests.NAMED]),
             more_notices=max(0, len(notices) - digests.NAMED),
+            omitted=self._omitted([*earlier.left_out, *contents.left_out], rows) or UNSET,
         )
+
+    def _divided(self, receiver: str, mode: ev.WindowMode, upto: int, routed: Iterable[Routed]) -> Contents:
+        known = self._timeline.at(upto).book.receiver(receiver)
+        return divide(routed, mode, known.quiet if known else None)
+
+    def _carried(self, window: Window) -> Contents:
+        """What the windows before left out or deferred, and no digest told yet."""
+        found = Contents()
+        if window.carried is None:
+            return found
+        stream = f"receiver/{window.receiver}"
+        past = [one.event for one in self._store.read(window.carried, upto=window.before, stream=stream)]
+        told = {event.window_id for event in past if isinstance(event, ev.DigestComposed)}
+        for event in past:
+            if not isinstance(event, ev.WindowClosed) or event.after < window.carried:
+                continue
+            if event.left_out or event.deferred:
+                routed = self.routed(window.receiver, event.after, event.upto)
+                contents = self._divided(window.receiver, event.mode, event.upto, routed)
+                found.left_out += contents.left_out
+                found.deferred += contents.deferred
+            if event.window_id in told:
+                found.left_out.clear()
+        return found
+
+    def _omitted(self, left_out: list[Routed], told: Iterable[views.AlertEventRow]) -> digests.Omitted | None:
+        themes = ((self._identity_of(one.row.alert_id), one) for one in left_out)
+        named = [(identity[0], one) for identity, one in themes if identity is not None]
+        return digests.omitted(named, {row.alert_id for row in told}, self._title_of)
+
+    def _title_of(self, alert_id: str) -> str:
+        row = self._store.get(views.ALERTS, alert_id)
+        return row.title if row else "(erased)"
 
     def coverage(self, upto: int, unmatched: int) -> digests.Coverage:
         """How the sources stood at a position."""
         return digests.coverage(self._sources_at(upto), unmatched)
+
+    def identity(self, alert_id: str) -> tuple[str, str] | None:
+        """Theme and story of an alert."""
+        return self._identity_of(alert_id)
 
     def _read_identity(self, alert_id: str) -> tuple[str, str] | None:
         """Theme and story of an alert: what never changes of it. None where its raising was erased."""

@@ -12,15 +12,17 @@ import structlog
 from monitor.core import deliveries, digests, schedule, views
 from monitor.core import events as ev
 from monitor.core.entries import derived_id
-from monitor.core.routing import Receiver
+from monitor.core.routing import CatchUp, Receiver
 from monitor.core.trial import trial_digest
 from monitor.errors import MonitorError, WrongVersion
 from monitor.pipeline import detect
 from monitor.pipeline.compose import Composer
 from monitor.pipeline.deliver import Connect, Deliverer, Reckoning
+from monitor.pipeline.elapsed import Elapsed
 from monitor.pipeline.gather import Configure, Window, zone_of
 from monitor.pipeline.ledger import change_deliveries as change_deliveries
 from monitor.pipeline.pending import Lookout, Pending
+from monitor.pipeline.replay import position_at
 from monitor.ports import Commit, Draw, EventStore, Message, Outcome
 
 log = structlog.get_logger()
@@ -32,6 +34,12 @@ FAR = 20_000
 """After so many positions without anything for an immediate receiver, that is put on record."""
 
 FAR_AHEAD = timedelta(days=1)
+
+MOST_MISSED = 100
+"""So many missed slots have a window each, under `catch_up: each`; what is older comes with the first of them."""
+
+LATE = timedelta(hours=1)
+"""A slot found so long after it was due is missed, for `catch_up: skip`."""
 
 FIRST_POLLS_WAIT = timedelta(minutes=2)
 """How long an immediate window that holds "already there" alerts waits for other first polls: they are one message."""
@@ -61,6 +69,7 @@ class Notifier:
         self._connect = connect
         self._deliverer = Deliverer(store, self._timeline, connect, draw, self._now)
         self._lookout = Lookout(self._compose.gather)
+        self._elapsed = Elapsed(store, self._timeline, self._compose.gather)
         self._closing = Lock()  # a window closed by hand and one that is due must not meet
         self._waiting: dict[str, datetime] = {}
         self._waited_before: dict[str, datetime] = {}
@@ -69,7 +78,8 @@ class Notifier:
     def close_windows(self, now: datetime, *, settle: bool = False) -> int:
         """Close every window that is due, compose its digest, plan its deliveries; returns how many closed.
 
-        A window, its digest and the planned deliveries are one commit. `settle`: `group_wait` counts as elapsed and
+        Before, what time has brought is put on record: silences that end, alerts that close, reminders. A window, its
+        digest and the planned deliveries are one commit. `settle`: `group_wait` counts as elapsed and
         nothing is waited for (`run --once`). One receiver's trouble does not stop the others.
         """
         with self._closing:
@@ -78,6 +88,7 @@ class Notifier:
     def _close_windows(self, now: datetime, settle: bool) -> int:
         self._now.set(now)
         self._resume(now)
+        self._elapsed.step(now)
         self._waited_before, self._waiting = self._waiting, {}
         closed = 0
         configuration = self._timeline.current()
@@ -120,13 +131,22 @@ class Notifier:
     def _windows_to_come(self, now: datetime) -> Iterator[datetime]:
         for receiver in self._timeline.current().book.receivers:
             if receiver.immediate:
-                pending = self._lookout.known(receiver.name)
-                if pending is not None and pending.first is not None:
-                    yield pending.first[1] + receiver.group_wait
+                yield from self._message_to_come(receiver, now)
             elif (slot := schedule.next_slot(receiver.schedule, now)) is not None:
                 yield slot.due
         if self._waiting:
             yield now
+
+    def _message_to_come(self, receiver: Receiver, now: datetime) -> Iterator[datetime]:
+        quiet = receiver.quiet.hours.around(now) if receiver.quiet else None
+        pending = self._lookout.known(receiver.name)
+        asking = pending.asking(receiver.quiet if quiet else None) if pending else None
+        if asking is not None:
+            yield asking[1] + receiver.group_wait
+        elif quiet is not None:
+            row = self._store.get(views.RECEIVERS, receiver.name)
+            if (pending and pending.first) or (row and row.deferred):
+                yield quiet[1]
 
     def clock_set_back(self, step: timedelta) -> None:
         """The clock was set back by `step` (positive): nothing that waits is delayed by it."""
@@ -167,20 +187,27 @@ class Notifier:
         return trial_digest(receiver.name, window, now, zone, self._compose.gather.coverage(upto, 0))
 
     def _close(self, receiver: Receiver, now: datetime, settle: bool) -> int:
+        """Close what is due of one receiver; returns how many windows that was."""
+        for closed in range(MOST_MISSED + 2):
+            if not self._close_next(receiver, now, settle):
+                return closed
+        return MOST_MISSED + 2
+
+    def _close_next(self, receiver: Receiver, now: datetime, settle: bool) -> bool:
         version = self._store.version(f"receiver/{receiver.name}")
         row = self._store.get(views.RECEIVERS, receiver.name)
         if row is None:
-            return 0  # configured a moment ago; `ReceiverAdded` is on its way
+            return False  # configured a moment ago; `ReceiverAdded` is on its way
         upto = self._store.head().position
         window = self._immediate(receiver, row, upto, now, version, settle) if receiver.immediate else None
         if not receiver.immediate:
             window = self._scheduled(receiver, row, upto, now)
         if window is None:
-            return 0
+            return False
         if not settle and self._better_later(receiver, window, now):
-            return 0
+            return False
         self._append(receiver, window, now, version)
-        return 1
+        return True
 
     def _better_later(self, receiver: Receiver, window: Window, now: datetime) -> bool:
         """Whether to give entries that are on their way a little time to make it into the window."""
@@ -195,34 +222,50 @@ class Notifier:
 
     def _scheduled(self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime) -> Window | None:
         slot = schedule.last_slot(receiver.schedule, now)
-        if slot is None or any(
-            slot.due <= past <= now + FAR_AHEAD for past in (row.added_at, row.last_due) if past is not None
-        ):
-            # A `past` more than a day to come was written under a clock far ahead; it holds nothing up. One that is
-            # nearer was written before the clock was set back: yesterday's slot is not due again.
+        # One more than a day to come was written under a clock far ahead; it holds nothing up. One that is nearer was
+        # written before the clock was set back: yesterday's slot is not due again.
+        told = [past for past in (row.added_at, row.last_due) if past is not None and past <= now + FAR_AHEAD]
+        if slot is None or any(slot.due <= past for past in told):
             return None
-        window_id = schedule.window_id(receiver.name, slot)
-        if self._store.get(views.WINDOWS, window_id) is not None:
+        if self._store.get(views.WINDOWS, schedule.window_id(receiver.name, slot)) is not None:
             return None
-        return self._compose.window(row, window_id, upto, slot.due)
+        missed = schedule.missed(receiver.schedule, max(told, default=slot.due), slot, MOST_MISSED)
+        mode = ev.WindowMode.WHOLE
+        if receiver.catch_up is CatchUp.EACH and missed:
+            slot = missed[0]
+        elif receiver.catch_up is CatchUp.SKIP and (missed or now - slot.due > LATE):
+            slot = slot if now - slot.due > LATE else missed[-1]
+            mode = ev.WindowMode.SKIPPED
+        if mode is ev.WindowMode.SKIPPED or slot in missed:
+            # What came while it was missed: here no position of the log tells, only what the clock said then.
+            upto = max(row.upto, position_at(self._store, slot.due, upto))
+        if mode is ev.WindowMode.WHOLE and receiver.quiet_at(slot.due, now):
+            mode = ev.WindowMode.PIERCED
+        return self._compose.window(row, schedule.window_id(receiver.name, slot), upto, slot.due, mode)
 
     def _immediate(
         self, receiver: Receiver, row: views.ReceiverRow, upto: int, now: datetime, version: int, settle: bool
     ) -> Window | None:
         operator = receiver.name in self._timeline.current().book.operator
         pending = self._lookout.look(receiver.name, row.upto, upto, operator=operator)
-        if pending.first is None or pending.last is None:
+        quiet = receiver.quiet if receiver.quiet_at(now) else None
+        if row.deferred and quiet is None:
+            window_id = derived_id("win", receiver.name, "after quiet hours", str(row.upto))
+            return self._compose.window(row, window_id, upto, now)
+        asking = pending.asking(quiet)
+        if asking is None:
             self._pass_over(row, pending, version)
             return None
-        position, at = pending.first
+        position, at, last = asking
         # A negative age: recorded before the clock was set back. It has waited.
         if not settle and timedelta(0) <= now - at < receiver.group_wait:
             return None
-        return self._compose.window(row, schedule.immediate_window_id(receiver.name, position), upto, pending.last)
+        mode = ev.WindowMode.WHOLE if quiet is None else ev.WindowMode.PIERCED
+        return self._compose.window(row, schedule.immediate_window_id(receiver.name, position), upto, last, mode)
 
     def _pass_over(self, row: views.ReceiverRow, pending: Pending, version: int) -> None:
         """Now and then put on record how far there was nothing for a receiver, so that no restart looks there again."""
-        if pending.seen - pending.after < FAR or pending.rows or pending.noticed:
+        if pending.seen - pending.after < FAR or pending.rows or pending.noticed or row.deferred:
             return
         closed = ev.WindowClosed(
             window_id=derived_id("win", row.receiver, "nothing", str(pending.after), str(pending.seen)),
@@ -242,13 +285,14 @@ class Notifier:
     def _append(
         self, receiver: Receiver, window: Window, now: datetime, version: int, *, actor: str = "monitor"
     ) -> str | None:
-        closed = ev.WindowClosed(
-            window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
-            due=window.due, unmatched=window.unmatched,
-        )  # fmt: skip
         pending = self._lookout.forget(receiver.name)
         looked = pending is not None and (pending.after, pending.seen) == (window.after, window.upto)
-        composed = self._compose.composed(receiver, window, now, pending.rows if pending and looked else None)
+        if pending is not None and looked:
+            routed = pending.rows
+        else:
+            routed = list(self._compose.gather.routed(receiver.name, window.after, window.upto))
+        closed = self._compose.closed(window, routed)
+        composed = self._compose.composed(receiver, window, now, routed)
         stream = f"receiver/{receiver.name}"
         events = [ev.NewEvent(stream=stream, event=closed, dedupe=f"window:{window.window_id}", actor=actor)]
         if composed is not None:

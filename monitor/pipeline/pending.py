@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from monitor.core import events as ev
-from monitor.core import views
 from monitor.core.entries import Arrival
+from monitor.core.routing import Fate, QuietHours
+from monitor.core.windows import Routed
 from monitor.pipeline.gather import Gatherer
 
 
@@ -20,7 +21,7 @@ class Pending:
 
     after: int
     seen: int
-    rows: list[views.AlertEventRow] = field(default_factory=list)
+    rows: list[Routed] = field(default_factory=list)
     noticed: bool = False
     first: tuple[int, datetime] | None = None
     last: datetime | None = None
@@ -30,6 +31,24 @@ class Pending:
         """Something asks for a message."""
         self.first = min(self.first or (position, at), (position, at))
         self.last = max(self.last or at, at)
+
+    def asking(self, quiet: QuietHours | None) -> tuple[int, datetime, datetime] | None:
+        """The position and instant of the oldest thing that asks for a message now, and the instant of the newest; in
+        `quiet` hours only of those that pierce them.
+        """
+        if quiet is None:
+            return (*self.first, self.last) if self.first and self.last else None
+        piercing = [
+            one.row
+            for one in self.rows
+            if one.fate is Fate.TELL
+            and one.row.reason != ev.AlertReason.RULE_CHANGED
+            and quiet.pierced_by(one.row.severity)
+        ]
+        if not piercing:
+            return None
+        last = max(row.recorded_at for row in piercing)
+        return piercing[0].position, piercing[0].recorded_at, last
 
 
 class Lookout:
@@ -44,11 +63,12 @@ class Lookout:
         pending = self._known.get(receiver)
         if pending is None or pending.after != after:
             pending = self._known[receiver] = Pending(after=after, seen=after)
-        for event in self._gather.routed(receiver, pending.seen, upto):
-            pending.rows.append(event)
-            pending.already_there = pending.already_there or event.arrival == Arrival.ALREADY_THERE
-            if event.reason != ev.AlertReason.RULE_CHANGED:
-                pending.asks(event.position, event.recorded_at)
+        for routed in self._gather.routed(receiver, pending.seen, upto):
+            pending.rows.append(routed)
+            if routed.fate is Fate.TELL:
+                pending.already_there = pending.already_there or routed.row.arrival == Arrival.ALREADY_THERE
+                if routed.row.reason != ev.AlertReason.RULE_CHANGED:
+                    pending.asks(routed.row.position, routed.row.recorded_at)
         if operator and upto > pending.seen:
             for notice, _ in self._gather.notices(receiver, pending.seen, upto):
                 pending.noticed = True

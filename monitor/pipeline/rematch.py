@@ -16,6 +16,7 @@ from monitor.matching.model import ThemeMatch
 from monitor.pipeline.changes import Change
 from monitor.pipeline.detect import document_of
 from monitor.pipeline.replay import position_at
+from monitor.pipeline.silencing import silence_of
 from monitor.ports import Commit, EventStore
 
 log = structlog.get_logger()
@@ -110,7 +111,8 @@ class Rematch:
             entry_id=row.entry_id, source_id=row.source_id, title=row.title, revision=row.revision,
             arrival=Arrival(row.arrival), story_id=row.story_id,
         )  # fmt: skip
-        verdict = decide(match, candidate, alert, rule_changed=True)
+        silence = silence_of(self._store, match, candidate, self._change.at)
+        verdict = decide(match, candidate, alert, rule_changed=True, silence=silence)
         matched = ev.EntryMatched(
             entry_id=row.entry_id, revision=row.revision, theme=match.theme, book=self._change.revision,
             mode=match.mode.value, rules=match.rules,

@@ -99,6 +99,7 @@ class Desk:
         self.receivers: dict[str, ScriptedReceiver] = {}
         self.books: dict[str, ReceiverBook] = {}
         self.themes = {THEME: ("ports",)}
+        self.close_after: dict[str, timedelta] = {}
         self._numbers = count(1)
         self.adopt(configured)
         self.restart()
@@ -204,6 +205,7 @@ class Desk:
         return Configuration(
             book=self.books.get(revision, DEFAULT_RECEIVERS),
             themes=MappingProxyType(dict(self.themes)),
+            close_after=MappingProxyType(dict(self.close_after)),
             rules_revision=rules.revision if rules else "rules-1",
             revision=revision,
         )

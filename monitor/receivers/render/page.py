@@ -12,7 +12,17 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from monitor.core.digests import AlertLine, Coverage, Digest, EntryLine, FailingSource, Notice, RuleLine, StoryLine
+from monitor.core.digests import (
+    AlertLine,
+    Coverage,
+    Digest,
+    EntryLine,
+    FailingSource,
+    Notice,
+    Omitted,
+    RuleLine,
+    StoryLine,
+)
 from monitor.core.excerpts import Passage
 from monitor.matching.model import Severity
 from monitor.receivers.render import languages
@@ -22,6 +32,7 @@ FULL = 40
 LISTED = 100
 FOUND_AGAIN = 20  # of what an edited rule found among old entries
 WORDS_PER_RULE = 8
+OMITTED = 40  # alerts that were not sent, by title
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,7 @@ class Page:
     window: str
     time_zone: str
     sections: tuple[Section, ...]
+    omitted: tuple[str, ...]
     notices: tuple[str, ...]
     coverage: tuple[str, ...]
     troubled: bool
@@ -125,6 +137,7 @@ def page_of(digest: Digest, composed_at: datetime, *, full: int = FULL, listed: 
         window=times.span(digest.window.start, digest.window.end),
         time_zone=digest.time_zone,
         sections=tuple(_sections(digest, times, full, listed)),
+        omitted=tuple(_omitted(digest.omitted, times)) if digest.omitted else (),
         notices=tuple(_notices(digest, times)),
         coverage=tuple(_coverage(digest.coverage, times)),
         troubled=digest.coverage.healthy < digest.coverage.sources or digest.coverage.unmatched > 0,
@@ -221,6 +234,7 @@ _NEWS = {
     "higher_severity": "more severe than before",
     "rule_changed": "",
     "revived": "came up again",
+    "reminder": "still open: a reminder",
 }
 _NOTICES = {
     "SourceFailed": "source {subject} brings nothing: {detail}",
@@ -326,6 +340,20 @@ def pieces(passage: Passage) -> tuple[Piece, ...]:
 def host_of(url: str | None) -> str:
     """The site of a link, as a reader names it."""
     return (urlsplit(url).hostname or "").removeprefix("www.") if url else ""
+
+
+_FATES = {"dropped": "in quiet hours", "skipped": "for a digest that was missed"}
+
+
+def _omitted(omitted: Omitted, times: Times) -> Iterator[str]:
+    if omitted.silenced:
+        yield f"{_count(omitted.silenced, 'alert')} silenced: `monitor silences` says by whom and why"
+    for line in omitted.listed[:OMITTED]:
+        when = f"{times.minute(line.at)}, {_FATES.get(line.fate, line.fate)}"
+        yield f"[{line.severity.value}] {line.title} ({line.theme}; {when})"
+    more = omitted.dropped + omitted.skipped - len(omitted.listed[:OMITTED])
+    if more > 0:
+        yield f"+{more} more: `monitor alerts` lists them all"
 
 
 def _notices(digest: Digest, times: Times) -> Iterator[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from monitor.core import digests
-from monitor.core.digests import AlertLine, Coverage, EntryLine, Notice, Period, StoryLine
+from monitor.core.digests import AlertLine, Coverage, EntryLine, Notice, Omitted, Period, StoryLine
 from monitor.core.excerpts import Passage
 from monitor.core.receipts import Receipt
 from monitor.matching.model import Evidence, Severity
@@ -64,6 +64,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...]
     test: bool
     receipt: Receipt | msgspec.UnsetType
+    omitted: Omitted | msgspec.UnsetType
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ def render_payload(message: Message) -> bytes:
             for alert in story.alerts
         ),
         unlisted=digest.unlisted, coverage=digest.coverage, notices=digest.notices, test=digest.test,
-        receipt=digest.receipt,
+        receipt=digest.receipt, omitted=digest.omitted,
     )  # fmt: skip
     return msgspec.json.encode(
         Payload(type="receipt" if digest.receipt else "digest", timestamp=message.composed_at, data=data)

@@ -33,6 +33,10 @@ def _page(page: Page) -> Iterator[str]:
         yield "This is a test message."
     for section in page.sections:
         yield from _section(section)
+    if page.omitted:
+        yield from heading("Not sent")
+        for line in page.omitted:
+            yield from wrap(line, "- ", "  ")
     if page.notices:
         yield from heading("For the operator")
         for notice in page.notices:
