@@ -40,7 +40,8 @@ def _logging_is_not_set_up() -> None:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL database of this test alone, empty, dropped afterwards; as an SQLAlchemy URL for psycopg."""
-    psycopg = pytest.importorskip("psycopg")
+    import psycopg
+
     server = POSTGRES.replace("postgresql+psycopg://", "postgresql://")
     name = f"theme_monitor_test_{os.getpid()}_{next(_databases)}"
     try:

@@ -17,7 +17,8 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def _server() -> Iterator[Any]:
     """A connection to a database of this run alone; its name is in `info.dbname`."""
-    psycopg = pytest.importorskip("psycopg")
+    import psycopg
+
     server = POSTGRES.replace("postgresql+psycopg://", "postgresql://")
     name = f"theme_monitor_stores_{os.getpid()}_{next(_numbers)}"
     try:

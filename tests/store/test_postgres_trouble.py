@@ -199,7 +199,8 @@ def test_a_user_who_may_only_read_is_told_so(postgres_url: str, admin: Callable[
 
 @pytest.fixture
 def admin(postgres_url: str) -> Iterator[Callable[[str], None]]:
-    psycopg = pytest.importorskip("psycopg")
+    import psycopg
+
     plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
         yield connection.execute
