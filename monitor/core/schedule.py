@@ -123,6 +123,10 @@ class Daily:
     end: time
     time_zone: str = "UTC"
 
+    def covers(self, at: time) -> bool:
+        """Whether a local time lies in it, on a day without a change of the clock."""
+        return self.start <= at < self.end if self.start < self.end else at >= self.start or at < self.end
+
     def around(self, at: datetime) -> tuple[datetime, datetime] | None:
         """The span that `at` lies in, as two instants; None where it lies in none."""
         today = at.astimezone(ZoneInfo(self.time_zone)).date()

@@ -327,8 +327,12 @@ def unmatched(store: EventStore, checkpoint: int, upto: int) -> int:
 
 
 def zone_of(receiver: Receiver | None, configuration: Configuration) -> str:
-    """The time zone in which a receiver reads dates: that of its schedule, else that of the settings."""
+    """The time zone in which a receiver reads dates: that of its schedule, else of its quiet hours, else of the
+    settings.
+    """
     zone = getattr(receiver.schedule, "time_zone", None) if receiver else None
+    if zone is None and receiver is not None and receiver.quiet is not None:
+        zone = receiver.quiet.hours.time_zone
     return zone or configuration.time_zone
 
 

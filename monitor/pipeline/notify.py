@@ -233,9 +233,8 @@ class Notifier:
         mode = ev.WindowMode.WHOLE
         if receiver.catch_up is CatchUp.EACH and missed:
             slot = missed[0]
-        elif receiver.catch_up is CatchUp.SKIP and (missed or now - slot.due > LATE):
-            slot = slot if now - slot.due > LATE else missed[-1]
-            mode = ev.WindowMode.SKIPPED
+        elif receiver.catch_up is CatchUp.SKIP and (late := [one for one in (*missed, slot) if now - one.due > LATE]):
+            slot, mode = late[-1], ev.WindowMode.SKIPPED
         if mode is ev.WindowMode.SKIPPED or slot in missed:
             # What came while it was missed: here no position of the log tells, only what the clock said then.
             upto = max(row.upto, position_at(self._store, slot.due, upto))

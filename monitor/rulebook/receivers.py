@@ -11,6 +11,7 @@ from monitor.core.routing import (
     DEFAULT_OUTBOX,
     DEFAULT_RECEIVERS,
     OUTBOX_PATH,
+    REPEAT_MAX,
     CatchUp,
     Email,
     OnUnknown,
@@ -25,20 +26,19 @@ from monitor.errors import Fault
 from monitor.matching.book import Theme
 from monitor.matching.model import Mode, Severity
 from monitor.rulebook.document import Fields, Node, did_you_mean, parse
-from monitor.rulebook.schedules import bounded, listed, only, read_schedule, short
+from monitor.rulebook.schedules import bounded, listed, only, read_quiet_hours, read_schedule, short
 from monitor.rulebook.targets import read_target
 from monitor.rulebook.written import ANYWHERE, Surroundings, veiled
 
 NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 LONGEST_WAIT = 86_400
+SHORTEST_REPEAT, LONGEST_REPEAT = 60, 31 * 86_400
+MOST_REPEATS = 1000
 
 _LATER = {
     "apprise": "chat by apprise",
     "feed": "a feed of alerts",
     "exec": "a command",
-    "repeat": "repeating reminders",
-    "repeat_max": "repeating reminders",
-    "quiet_hours": "quiet hours",
 }
 
 
@@ -163,8 +163,15 @@ class _Loader:
         group_wait = bounded(fields, "group_wait", usual, 0, LONGEST_WAIT) if wait else usual
         ticks = "is for receivers with a schedule; this one is immediate"
         always = fields.flag("always") if only(fields, "always", not immediate, ticks) else False
+        catch_up = None
         if only(fields, "catch_up", not immediate, ticks):
-            self._catch_up(fields)
+            catch_up = fields.choice("catch_up", tuple(CatchUp), CatchUp.ONE)
+        quiet = read_quiet_hours(fields, self._faults, self._zone, schedule)
+        repeats = fields.has("repeat")
+        repeat = bounded(fields, "repeat", 0, SHORTEST_REPEAT, LONGEST_REPEAT) if repeats else 0
+        repeat_max = None
+        if only(fields, "repeat_max", repeats, "says how often at most; there is no 'repeat'"):
+            repeat_max = fields.integer("repeat_max", REPEAT_MAX, 1, MOST_REPEATS)
         on_unknown = fields.choice("on_unknown", OnUnknown, OnUnknown.RESEND)
         self._refuse_later_keys(fields)
         fields.finish()
@@ -175,15 +182,11 @@ class _Loader:
             group_wait=timedelta(seconds=group_wait),
             always=always,
             on_unknown=OnUnknown(on_unknown or OnUnknown.RESEND),
-            catch_up=CatchUp.ONE,
+            catch_up=CatchUp(catch_up or CatchUp.ONE),
+            quiet=quiet,
+            repeat=timedelta(seconds=repeat) if repeat else None,
+            repeat_max=repeat_max or REPEAT_MAX,
         )
-
-    def _catch_up(self, fields: Fields) -> None:
-        word = fields.choice("catch_up", ("one", "each", "skip"), "one")
-        if word != "one":
-            fields.fault(
-                fields.key("catch_up"), f"'catch_up: {word}' is not supported yet; 'one' merges what was missed"
-            )
 
     # --- routes
 

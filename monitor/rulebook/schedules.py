@@ -1,4 +1,4 @@
-"""When a receiver is told: `schedule:` of one receiver."""
+"""When a receiver is told: `schedule:` and `quiet_hours:` of one receiver."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 from datetime import time, timedelta
 from zoneinfo import available_timezones
 
-from monitor.core.schedule import EVERY_DAY, IMMEDIATE, At, Every, Schedule
+from monitor.core.routing import QuietHours
+from monitor.core.schedule import EVERY_DAY, IMMEDIATE, At, Daily, Every, Schedule
 from monitor.errors import Fault
+from monitor.matching.model import Severity
 from monitor.rulebook.document import Fields, Node, did_you_mean
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -39,14 +41,59 @@ def read_schedule(outer: Fields, faults: list[Fault], time_zone: str) -> Schedul
     return schedule
 
 
+def read_quiet_hours(outer: Fields, faults: list[Fault], time_zone: str, schedule: Schedule) -> QuietHours | None:
+    """The quiet hours, if there are any; the schedule's zone, else `time_zone`, holds where they name none."""
+    node = outer.node("quiet_hours")
+    if node is None:
+        return None
+    if node.kind != "map":
+        outer.fault(node, 'wanted: {from: "22:00", to: "06:30", then: defer, pierce: critical}')
+        return None
+    fields = Fields(node, outer.path, faults, "quiet hours")
+    start, end = (_time(fields, key) for key in ("from", "to"))
+    zone = _time_zone(fields, schedule.time_zone if isinstance(schedule, At) else time_zone)
+    then = fields.choice("then", ("defer", "drop"), "defer")
+    pierce = fields.choice("pierce", tuple(Severity)) if fields.has("pierce") else None
+    fields.finish()
+    if start is None or end is None:
+        return None
+    if start == end:
+        fields.fault(fields.key("to"), "quiet hours end when they begin; there would be none")
+        return None
+    hours = Daily(start, end, zone)
+    if isinstance(schedule, At) and schedule.time_zone == zone and all(map(hours.covers, schedule.times)):
+        fields.fault(fields.key("from"), "every time of the schedule lies in the quiet hours; nothing would be sent")
+    return QuietHours(hours, drop=then == "drop", pierce=Severity(pierce) if pierce else None)
+
+
+def _time(fields: Fields, key: str) -> time | None:
+    if not fields.has(key):
+        fields.fault(fields.where, f'quiet hours have no \'{key}\', as in {{from: "22:00", to: "06:30"}}')
+        return None
+    text = fields.text(key)
+    found = _clock(text) if text is not None else None
+    if found is None and text is not None:
+        fields.fault(fields.node(key) or fields.where, _no_time(text))
+    return found
+
+
+def _clock(text: str) -> time | None:
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
+    return time(int(found[1]), int(found[2])) if found else None
+
+
+def _no_time(text: str) -> str:
+    return f"'{short(text)}' is no time of day; wanted: 00:00 to 23:59"
+
+
 def _times(fields: Fields) -> tuple[time, ...]:
     found = set()
     for node in listed(fields, "at", "a schedule says 'at' which local times, or 'every' how long"):
-        clock = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", node.text)
-        if clock:
-            found.add(time(int(clock[1]), int(clock[2])))
+        clock = _clock(node.text)
+        if clock is not None:
+            found.add(clock)
         else:
-            fields.fault(node, f"'{short(node.text)}' is no time of day; wanted: 00:00 to 23:59")
+            fields.fault(node, _no_time(node.text))
     if len(found) > MOST_SLOTS:
         fields.fault(fields.key("at"), f"{len(found)} times a day; at most {MOST_SLOTS} are taken")
     return tuple(sorted(found))

@@ -247,10 +247,15 @@ def _receivers() -> Schema:
     )
     quiet = _object(
         {
-            "from": _text(), "to": _text(), "time_zone": _text(), "then": _choice(("defer", "drop")),
+            "from": _text('Local time, as "22:00".'),
+            "to": _text('Local time, as "06:30"; on the next day where it is earlier.'),
+            "time_zone": _text("As Europe/Vienna."),
+            "then": _choice(("defer", "drop"), "What is raised then comes afterwards, or is only listed by title."),
             "pierce": _severity("This and above is sent all the same."),
-        }
-    )  # fmt: skip
+        },
+        ("from", "to"),
+        "When this receiver is not disturbed.",
+    )
     receiver = _object(
         {
             "email": email,
@@ -260,11 +265,13 @@ def _receivers() -> Schema:
             "exec": {"type": "array", "items": _text()},
             "outbox": _text("A maildir to write messages to."),
             "schedule": _schedule(),
-            "catch_up": _choice(("one", "each", "skip"), "After downtime."),
+            "catch_up": _choice(
+                ("one", "each", "skip"), "After downtime: one merged digest, each that was missed, none."
+            ),
             "always": _flag("Also when there is nothing."),
             "group_wait": _duration("Gather what arrives together."),
-            "repeat": _duration("Remind while open."),
-            "repeat_max": _number("At most so often."),
+            "repeat": _duration("Remind of what is open and not acknowledged so long."),
+            "repeat_max": _number("At most so often.", 1),
             "on_unknown": _choice(("resend", "hold"), "Where the peer may have it."),
             "quiet_hours": quiet,
         }

@@ -11,12 +11,13 @@ from monitor.core.routing import (
     Email,
     OnUnknown,
     Outbox,
+    QuietHours,
     Receiver,
     ReceiverBook,
     Route,
     Webhook,
 )
-from monitor.core.schedule import At, Every, Immediate
+from monitor.core.schedule import At, Daily, Every, Immediate
 from monitor.errors import Fault
 from monitor.matching.book import Theme
 from monitor.matching.model import Mode, Severity
@@ -115,6 +116,33 @@ def test_times_without_a_zone_are_in_the_zone_of_the_settings():
     assert loaded.receivers[0].schedule == At((time(7, 5),), "Europe/Vienna")
 
 
+def test_quiet_hours_reminders_and_catching_up():
+    loaded = book("""\
+        receivers:
+          duty:
+            outbox: state/duty
+            repeat: 24h
+            repeat_max: 5
+            quiet_hours: {from: "22:00", to: "6:30", time_zone: Asia/Kolkata, then: drop, pierce: critical}
+          desk:
+            outbox: state/desk
+            schedule: {at: ["07:00", "23:00"], time_zone: Asia/Kolkata}
+            catch_up: skip
+            repeat: 2d
+            quiet_hours: {from: 22:00, to: 06:30}
+          mine: {outbox: state/mine, quiet_hours: {from: 12:00, to: 13:00}}
+        routes: [{to: [duty, desk, mine]}]
+        """)
+    duty, desk, mine = loaded.receivers[:3]
+    night = Daily(time(22), time(6, 30), "Asia/Kolkata")
+    assert (duty.repeat, duty.repeat_max) == (timedelta(days=1), 5)
+    assert duty.quiet == QuietHours(night, drop=True, pierce=Severity.CRITICAL)
+    assert (desk.catch_up, desk.repeat, desk.repeat_max) == (CatchUp.SKIP, timedelta(days=2), 3)
+    assert desk.quiet == QuietHours(night)
+    assert mine.quiet == QuietHours(Daily(time(12), time(13), "Europe/Vienna"))
+    assert (mine.repeat, mine.catch_up) == (None, CatchUp.ONE)
+
+
 @pytest.mark.parametrize(
     ("days", "expected"),
     [
@@ -175,11 +203,31 @@ def one(receiver: str) -> str:
         ("{outbox: state/x, schedule: {every: 1h}, group_wait: 5m}",
          "2:50: 'group_wait' gathers for immediate receivers; this one has a schedule"),
         ("{outbox: state/x, always: true}", "2:27: 'always' is for receivers with a schedule; this one is immediate"),
-        ("{outbox: state/x, schedule: {every: 1h}, catch_up: each}",
-         "2:50: 'catch_up: each' is not supported yet; 'one' merges what was missed"),
+        ("{outbox: state/x, schedule: {every: 1h}, catch_up: all}",
+         "2:60: 'catch_up' is 'all'; wanted: one, each, skip"),
+        ("{outbox: state/x, catch_up: each}",
+         "2:27: 'catch_up' is for receivers with a schedule; this one is immediate"),
         ("{outbox: state/x, on_unknown: shrug}", "2:39: 'on_unknown' is 'shrug'; wanted: resend, hold"),
-        ("{outbox: state/x, repeat: 24h}", "2:27: 'repeat': repeating reminders is not supported yet"),
-        ("{outbox: state/x, quiet_hours: {from: 22:00}}", "2:27: 'quiet_hours': quiet hours is not supported yet"),
+        ("{outbox: state/x, repeat: 5s}", "2:35: 'repeat' is from 1m to 31d"),
+        ("{outbox: state/x, repeat: 1h, repeat_max: 0}",
+         "2:51: 'repeat_max' is '0'; wanted: a whole number from 1 up to 1000"),
+        ("{outbox: state/x, repeat_max: 2}", "2:27: 'repeat_max' says how often at most; there is no 'repeat'"),
+        ("{outbox: state/x, quiet_hours: 22:00-06:00}",
+         '2:40: wanted: {from: "22:00", to: "06:30", then: defer, pierce: critical}'),
+        ("{outbox: state/x, quiet_hours: {from: 22:00}}",
+         """2:40: quiet hours have no 'to', as in {from: "22:00", to: "06:30"}"""),
+        ("{outbox: state/x, quiet_hours: {from: 25:00, to: 06:00}}",
+         "2:47: '25:00' is no time of day; wanted: 00:00 to 23:59"),
+        ("{outbox: state/x, quiet_hours: {from: 22:00, to: 22:00}}",
+         "2:54: quiet hours end when they begin; there would be none"),
+        ("{outbox: state/x, quiet_hours: {from: 22:00, to: 06:00, then: sleep}}",
+         "2:71: 'then' is 'sleep'; wanted: defer, drop"),
+        ("{outbox: state/x, quiet_hours: {from: 22:00, to: 06:00, time_zone: Europe/Wien}}",
+         "2:76: 'Europe/Wien' is not a time zone of the IANA database; did you mean 'Europe/Vienna'?"),
+        ("{outbox: state/x, quiet_hours: {from: 22:00, to: 06:00, pierce: urgent}}",
+         "2:73: 'pierce' is 'urgent'; wanted: info, low, medium, high, critical"),
+        ("{outbox: state/x, schedule: {at: [23:00, 05:59]}, quiet_hours: {from: 22:00, to: 06:00}}",
+         "2:73: every time of the schedule lies in the quiet hours; nothing would be sent"),
         ("{apprise: '${CHAT}'}", "2:10: 'apprise': chat by apprise is not supported yet"),
         ("{feed: state/x.atom}", "2:10: 'feed': a feed of alerts is not supported yet"),
         ("{exec: [/bin/true]}", "2:10: 'exec': a command is not supported yet"),
