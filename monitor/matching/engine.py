@@ -44,13 +44,12 @@ class Engine:
 
     def __init__(self, book: RuleBook, rules: tuple[CompiledRule, ...], scanner: Scanner) -> None:
         self.book, self.rules, self.scanner = book, rules, scanner
-        by_needle: dict[int, list[int]] = {}
+        by_set: dict[int, list[int]] = {}
         for rule in rules:
-            for needle in frozenset().union(*(scanner.needles_of[number] for number in rule.anchor)):
-                by_needle.setdefault(needle, []).append(rule.number)
-        self._always = tuple(rule.number for rule in rules if not rule.anchor.isdisjoint(scanner.always))
+            for number in rule.anchor:
+                by_set.setdefault(number, []).append(rule.number)
         # of the thousands of rules that a document might meet most are thrown out at once, by arithmetic
-        self._anchored = Lists(by_needle.get(needle, ()) for needle in range(scanner.needle_count))
+        self._anchored = Lists(by_set.get(number, ()) for number in range(scanner.no_set))
         self._asked = np.array([_asked(rule, scanner.no_set) for rule in rules], np.intp).reshape(-1, 2)
 
     @property
@@ -84,10 +83,10 @@ class Engine:
 
     def _candidates(self, scan: Scan) -> list[CompiledRule]:
         """Rules all of whose needs have a needle in the document, in the order of the book."""
-        anchored = self._anchored.of(scan.needles)
+        anchored, _ = self._anchored.of(np.flatnonzero(scan.holds[:-1]))
         asked = scan.holds.take(self._asked.take(anchored, axis=0))
-        numbers = {*anchored[asked.all(axis=1)].tolist(), *self._always}
-        rules = (self.rules[number] for number in sorted(numbers))
+        numbers = sorted(set(anchored[asked.all(axis=1)].tolist()))
+        rules = (self.rules[number] for number in numbers)
         return [rule for rule in rules if all(any(map(scan.has, need)) for need in rule.needs)]
 
     def _meets(self, rule: CompiledRule, scan: Scan, strict: bool) -> bool:

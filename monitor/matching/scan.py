@@ -140,12 +140,6 @@ class Scanner:
         self._nothing = np.zeros(len(sets) + 1, bool)
         self._nothing[[*self.always, len(sets)]] = True
         self._met: dict[tuple[int, int], list[Use]] = {}  # what was met before is not read again
-        needles_of: list[list[int]] = [[] for _ in sets]
-        for at, users in enumerate(needles.uses):
-            for number, _ in users:
-                needles_of[number].append(at)
-        self.needles_of = tuple(map(frozenset, needles_of))
-        """The needles of each set."""
 
     @property
     def term_count(self) -> int:
@@ -154,10 +148,6 @@ class Scanner:
     def pack(self) -> bytes:
         """The automaton, as `Needles.packed` takes it."""
         return self._automaton.pack()
-
-    @property
-    def needle_count(self) -> int:
-        return len(self._uses)
 
     @property
     def no_set(self) -> int:
@@ -172,11 +162,11 @@ class Scanner:
         given = FIELD_END.join(texts) + FIELD_END
         folded = fold_text(given)
         found = self._standing(folded.text)
-        needles = np.fromiter(found, np.intp, len(found))
+        uses = self._sets_of.of(np.fromiter(found, np.intp, len(found)))
         holds = self._nothing.copy()
-        holds[self._sets_of.of(needles)] = True
+        holds[uses[0]] = True
         fields = (Field.TITLE, Field.BODY, *self._more_fields)
-        return Scan(self, document, fields, texts, given, folded, found, needles, holds)
+        return Scan(self, document, fields, texts, given, folded, found, uses, holds)
 
     def _standing(self, text: str) -> dict[int, list[Found]]:
         """Needle -> its places that are not plainly inside longer words."""
@@ -252,13 +242,14 @@ class Scan:
         given: str,
         folded: Folded,
         found: dict[int, list[Found]],
-        needles: Numbers,
+        uses: tuple[Numbers, Numbers],
         holds: npt.NDArray[np.bool_],
     ) -> None:
-        self._scanner, self.found, self.needles, self.holds = scanner, found, needles, holds
-        """`found`: needle number -> its places in the folded text; `needles`: these numbers.
+        self._scanner, self.found, self._uses, self.holds = scanner, found, uses, holds
+        """`found`: needle number -> its places in the folded text.
 
-        `holds`: whether each set may have hits, and at the end a yes that stands for no set.
+        `uses`: the sets that these needles are part of, and beside each its needle. `holds`: whether each set may have
+        hits, and at the end a yes that stands for no set.
         """
         self.document, self.fields, self._texts = document, fields, texts
         self.given, self.folded = given, folded
@@ -358,7 +349,8 @@ class Scan:
         regexes: dict[Use, list[int]] = {
             self._scanner.use(number, order): [] for order in self._scanner.always.get(number, ())
         }
-        for needle in self.found.keys() & self._scanner.needles_of[number]:
+        sets, needles = self._uses
+        for needle in needles[sets == number].tolist():
             places = self.found[needle][:MAX_HITS]
             for use in self._scanner.uses(needle, number):
                 if isinstance(use.form, Regex):

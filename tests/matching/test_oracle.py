@@ -193,7 +193,7 @@ def near_hits_may_overlap(patch: pytest.MonkeyPatch) -> None:
 
 def rules_go_unlooked_at(patch: pytest.MonkeyPatch) -> None:
     of = Lists.of
-    patch.setattr(Lists, "of", lambda self, places: of(self, places)[1:])
+    patch.setattr(Lists, "of", lambda self, places: tuple(found[1:] for found in of(self, places)))
 
 
 def unless_is_forgotten(patch: pytest.MonkeyPatch) -> None:
