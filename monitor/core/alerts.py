@@ -16,7 +16,7 @@ MAX_TITLE = 300
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The revision of an entry that met a theme, and the story it tells."""
+    """The revision of an entry that met a theme, and the story it tells. `diff`: from the revision before it."""
 
     entry_id: str
     source_id: str
@@ -24,6 +24,7 @@ class Candidate:
     revision: int
     arrival: Arrival
     story_id: str
+    diff: str = ""
 
 
 def alert_id(theme: str, story_id: str) -> str:
@@ -65,7 +66,7 @@ def decide(
         )
     if match.severity.rank > alert.severity.rank:
         reason = ev.AlertReason.HIGHER_SEVERITY
-    elif not set(rules) <= set(alert.rules):
+    elif not set(rules) <= set(alert.rules) or _said_anew(match, entry.diff):
         reason = ev.AlertReason.REVISED
     elif entry.entry_id not in alert.entry_ids and (
         alert.state == "closed" or (alert.state == "silenced" and silence is None)
@@ -84,6 +85,12 @@ def decide(
         reason=ev.AlertReason.RULE_CHANGED if rule_changed else reason,
         silence=silence,
     )
+
+
+def _said_anew(match: ThemeMatch, diff: str) -> bool:
+    """Whether a revision changed a sentence that holds words of the match: "found" became "found no"."""
+    words = {hit.text for rule in match.rules for hit in rule.evidence}
+    return any(word in line for line in diff.splitlines() if line.startswith("+") for word in words)
 
 
 def closes_at(told: datetime, last_entry: datetime | None, close_after: timedelta) -> datetime:

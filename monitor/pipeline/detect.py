@@ -112,6 +112,7 @@ class Detector:
             revision=revision,
             arrival=Arrival(row.arrival),
             story_id=story_id,
+            diff=event.diff if isinstance(event, ev.EntryRevised) else "",
         )
         seen = event.first_seen if isinstance(event, ev.EntryObserved) else event.seen
         for match in matches:

@@ -11,7 +11,7 @@ from monitor.core import events as ev
 from monitor.core.alerts import Candidate, alert_id, decide
 from monitor.core.entries import Arrival
 from monitor.core.views import AlertRow
-from monitor.matching.model import Mode, RuleMatch, Severity, ThemeMatch
+from monitor.matching.model import Evidence, Mode, RuleMatch, Severity, ThemeMatch
 from tests.fakes import START
 
 ENTRY = Candidate("ent-1", "port-news", "Port of Example reopens", 1, Arrival.NEW, "sto-1")
@@ -68,6 +68,26 @@ def test_a_revision_that_meets_the_same_rules_is_not_said_again() -> None:
     decided = decide(match("goods"), replace(ENTRY, revision=2), open_alert())
     assert isinstance(decided, ev.AlertSuppressed)
     assert decided.reason == "unchanged"
+
+
+def hit(*words: str) -> ThemeMatch:
+    found = tuple(Evidence(concept=word, term=word, field="text", start=0, end=1, text=word) for word in words)
+    met = RuleMatch(rule="goods", severity=Severity.HIGH, when="a and b", evidence=found)
+    return ThemeMatch(theme="ports", title="Ports", mode=Mode.LIVE, severity=Severity.HIGH, rules=(met,))
+
+
+@pytest.mark.parametrize("state", ["open", "acknowledged"])
+def test_a_revision_of_a_sentence_that_matched_is_news(state: str) -> None:
+    diff = "@@ -1 +1 @@\n-They found Chinese lathes.\n+They found no Chinese lathes."
+    decided = decide(hit("lathes"), replace(ENTRY, revision=2, diff=diff), open_alert(state=state))
+    assert isinstance(decided, ev.AlertGrouped if state == "open" else ev.AlertReopened)
+    assert decided.reason == "revised"
+
+
+def test_a_revision_beside_what_matched_is_not_said_again() -> None:
+    diff = "@@ -1,2 +1,2 @@\n They found Chinese lathes.\n-It rained.\n+It rained all day."
+    decided = decide(hit("lathes"), replace(ENTRY, revision=2, diff=diff), open_alert())
+    assert isinstance(decided, ev.AlertSuppressed)
 
 
 def test_a_revision_that_meets_another_rule_is_grouped() -> None:
