@@ -71,13 +71,14 @@ class Composer:
             carried=before.carried, before=row.position - 1,
         )  # fmt: skip
 
-    def closed(self, window: Window, routed: Iterable[Routed]) -> ev.WindowClosed:
-        """The event for a window's end; `routed` as in `Gatherer.contents`."""
+    def closed(self, window: Window, routed: Iterable[Routed], *, told: bool) -> ev.WindowClosed:
+        """The event for a window's end; `routed` as in `Gatherer.contents`. `told`: whether a digest tells of it."""
         contents = self.gather.contents(window, routed)
+        notices = () if told else self.gather.notices_for(window.receiver, window.after, window.upto)
         return ev.WindowClosed(
             window_id=window.window_id, receiver=window.receiver, after=window.after, upto=window.upto,
             due=window.due, unmatched=window.unmatched, mode=window.mode, left_out=len(contents.left_out),
-            deferred=len(contents.deferred),
+            deferred=len(contents.deferred) + len(notices),
         )  # fmt: skip
 
     def composed(

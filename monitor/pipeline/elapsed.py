@@ -10,7 +10,7 @@ from monitor.core import silences, views
 from monitor.core.alerts import closes_at, reminder_due
 from monitor.core.routing import Configuration, Receiver
 from monitor.errors import WrongVersion
-from monitor.pipeline.gather import Gatherer, Timeline
+from monitor.pipeline.gather import Timeline
 from monitor.pipeline.silencing import ACTIVE, over
 from monitor.ports import Commit, EventStore
 
@@ -19,6 +19,9 @@ CLOSE_AFTER = timedelta(days=7)
 
 BATCH = 200
 
+MOST_LOOKS = 2000
+"""So many alerts are looked at in one step, so that windows never wait for long; the others come in the next."""
+
 CLOSING = ""
 """In place of a receiver's name: the alert closes."""
 
@@ -26,11 +29,11 @@ CLOSING = ""
 class Elapsed:
     """Keeps, for every alert that is not closed, when to look at it next. Methods block; one caller at a time."""
 
-    def __init__(self, store: EventStore, timeline: Timeline, gather: Gatherer) -> None:
+    def __init__(self, store: EventStore, timeline: Timeline) -> None:
         self._store = store
         self._timeline = timeline
-        self._gather = gather
         self._configuration: Configuration | None = None
+        self._shortest = CLOSE_AFTER
         self._seen = 0
         self._due: list[tuple[datetime, str, str]] = []  # (not before, alert, receiver or CLOSING)
 
@@ -40,9 +43,10 @@ class Elapsed:
         if ended:
             self._store.append(Commit(events=tuple(over(row.silence_id, "time") for row in ended)))
         self._follow()
+        looks = MOST_LOOKS
         try:
-            while self._due and self._due[0][0] <= now:
-                self._look_at_some(now)
+            while looks > 0 and self._due and self._due[0][0] <= now:
+                looks -= self._look_at_some(now)
         except WrongVersion:
             self._configuration = None  # someone else was at one of these alerts: begin anew at the next step
         except BaseException:
@@ -55,36 +59,35 @@ class Elapsed:
         if configuration is not self._configuration:
             self._due.clear()
             self._configuration = configuration
+            periods = [CLOSE_AFTER, *configuration.close_after.values()]
+            self._shortest = min(period for period in periods if period)
             for row in self._store.rows(views.OPEN_ALERTS):
                 self._expect(configuration, row.alert_id, row.since)
-        else:
+        elif head > self._seen:
             for told in self._store.rows(views.ALERT_EVENTS, after=self._seen, upto=head):
                 if told.receiver is None:
                     self._expect(configuration, told.alert_id, told.recorded_at)
         self._seen = head
 
     def _expect(self, configuration: Configuration, alert_id: str, since: datetime) -> None:
-        identity = self._gather.identity(alert_id)
-        if identity is None:
-            return
-        close_after = _close_after(configuration, identity[0])
-        if close_after:  # 0: never by itself
-            heapq.heappush(self._due, (since + close_after, alert_id, CLOSING))
+        heapq.heappush(self._due, (since + self._shortest, alert_id, CLOSING))  # its own theme may have it later
         for receiver in configuration.book.receivers:
             if receiver.repeat is not None:
                 heapq.heappush(self._due, (since + receiver.repeat, alert_id, receiver.name))
 
-    def _look_at_some(self, now: datetime) -> None:
-        """One commit's worth of what is due; an alert stands in it once."""
+    def _look_at_some(self, now: datetime) -> int:
+        """One commit's worth of what is due; an alert stands in it once. Returns how many were looked at."""
+        looks = 0
         events: list[ev.NewEvent] = []
         versions: dict[str, int] = {}
         assert self._configuration is not None, "it was followed"
-        while self._due and self._due[0][0] <= now and len(events) < BATCH:
+        while self._due and self._due[0][0] <= now and len(events) < BATCH and looks < MOST_LOOKS:
             _, alert_id, name = self._due[0]
             stream = f"alert/{alert_id}"
             if stream in versions:
                 break
             heapq.heappop(self._due)
+            looks += 1
             version = self._store.version(stream)
             event = self._close(alert_id, now) if name == CLOSING else self._remind(alert_id, name, now)
             if isinstance(event, datetime):
@@ -98,14 +101,18 @@ class Elapsed:
                     heapq.heappush(self._due, (now + receiver.repeat, alert_id, name))
         if events:
             self._store.append(Commit(events=tuple(events), expected=versions))
+        return looks
 
     def _close(self, alert_id: str, now: datetime) -> ev.Event | datetime | None:
         """The event, or when to look again, or None for never."""
         row, alert = self._store.get(views.OPEN_ALERTS, alert_id), self._store.get(views.ALERTS, alert_id)
         if row is None or alert is None or self._configuration is None:
             return None
+        close_after = self._configuration.close_after.get(alert.theme, CLOSE_AFTER)
+        if not close_after:  # never by itself
+            return None
         story = self._store.get(views.STORIES, alert.story_id)
-        due = closes_at(row.since, story.last_seen if story else None, _close_after(self._configuration, alert.theme))
+        due = closes_at(row.since, story.last_seen if story else None, close_after)
         return due if due > now else ev.AlertClosed(alert_id=alert_id, reason="quiet")
 
     def _remind(self, alert_id: str, name: str, now: datetime) -> ev.Event | datetime | None:
@@ -145,7 +152,3 @@ class Elapsed:
             if any(silences.fits(row, alert.theme, source, alert.rules, alert.severity) for source in alert.sources)
         ]
         return max(ends, default=now)
-
-
-def _close_after(configuration: Configuration, theme: str) -> timedelta:
-    return configuration.close_after.get(theme, CLOSE_AFTER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -117,6 +117,15 @@ class Window:
     before: int | None = None  # where those windows end in the log; None: at its end
 
 
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """What past windows hand on to the next digest."""
+
+    left_out: list[Routed]
+    deferred: list[views.AlertEventRow]
+    notices: list[digests.Notice]
+
+
 class Gatherer:
     """Composes digests from the log. Methods block; one caller at a time."""
 
@@ -160,10 +169,7 @@ class Gatherer:
         receiver = configuration.book.receiver(window.receiver)
         sections = digests.arrange(self._news(rows))
         detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
-        notices = []
-        if window.receiver in configuration.book.operator:
-            found = self.notices(window.receiver, window.after, window.upto)
-            notices = [digests.notice(row, about) for row, about in found]
+        notices = [*earlier.notices, *self.notices_for(window.receiver, window.after, window.upto)]
         return digests.Digest(
             digest_id=digests.digest_id(window.window_id),
             window_id=window.window_id,
@@ -189,9 +195,15 @@ class Gatherer:
         known = self._timeline.at(upto).book.receiver(receiver)
         return divide(routed, mode, known.quiet if known else None)
 
-    def _carried(self, window: Window) -> Contents:
+    def notices_for(self, receiver: str, after: int, upto: int) -> Sequence[digests.Notice]:
+        """What an operator is told of positions (after, upto]; nothing where the receiver is none at `upto`."""
+        if receiver not in self._timeline.at(upto).book.operator:
+            return ()
+        return [digests.notice(row, about) for row, about in self.notices(receiver, after, upto)]
+
+    def _carried(self, window: Window) -> _Carried:
         """What the windows before left out or deferred, and no digest told yet."""
-        found = Contents()
+        found = _Carried([], [], [])
         if window.carried is None:
             return found
         stream = f"receiver/{window.receiver}"
@@ -203,10 +215,13 @@ class Gatherer:
             if event.left_out or event.deferred:
                 routed = self.routed(window.receiver, event.after, event.upto)
                 contents = self._divided(window.receiver, event.mode, event.upto, routed)
-                found.left_out += contents.left_out
-                found.deferred += contents.deferred
+                found.left_out.extend(contents.left_out)
+                found.deferred.extend(contents.deferred)
+                if event.window_id not in told:
+                    found.notices.extend(self.notices_for(window.receiver, event.after, event.upto))
             if event.window_id in told:
                 found.left_out.clear()
+                found.notices.clear()
         return found
 
     def _omitted(self, left_out: list[Routed], told: Iterable[views.AlertEventRow]) -> digests.Omitted | None:
@@ -221,10 +236,6 @@ class Gatherer:
     def coverage(self, upto: int, unmatched: int) -> digests.Coverage:
         """How the sources stood at a position."""
         return digests.coverage(self._sources_at(upto), unmatched)
-
-    def identity(self, alert_id: str) -> tuple[str, str] | None:
-        """Theme and story of an alert."""
-        return self._identity_of(alert_id)
 
     def _read_identity(self, alert_id: str) -> tuple[str, str] | None:
         """Theme and story of an alert: what never changes of it. None where its raising was erased."""

@@ -69,7 +69,7 @@ class Notifier:
         self._connect = connect
         self._deliverer = Deliverer(store, self._timeline, connect, draw, self._now)
         self._lookout = Lookout(self._compose.gather)
-        self._elapsed = Elapsed(store, self._timeline, self._compose.gather)
+        self._elapsed = Elapsed(store, self._timeline)
         self._closing = Lock()  # a window closed by hand and one that is due must not meet
         self._waiting: dict[str, datetime] = {}
         self._waited_before: dict[str, datetime] = {}
@@ -290,8 +290,8 @@ class Notifier:
             routed = pending.rows
         else:
             routed = list(self._compose.gather.routed(receiver.name, window.after, window.upto))
-        closed = self._compose.closed(window, routed)
         composed = self._compose.composed(receiver, window, now, routed)
+        closed = self._compose.closed(window, routed, told=composed is not None)
         stream = f"receiver/{receiver.name}"
         events = [ev.NewEvent(stream=stream, event=closed, dedupe=f"window:{window.window_id}", actor=actor)]
         if composed is not None:

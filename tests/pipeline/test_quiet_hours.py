@@ -231,6 +231,24 @@ def test_a_daily_digest_drops_what_was_raised_at_night() -> None:
     assert_rebuilt(desk)
 
 
+def test_what_an_operator_must_mend_is_told_after_the_night() -> None:
+    desk = Desk(book(outbox("desk", schedule=Every(HOUR), quiet=QuietHours(NIGHT)), outbox("other")))
+    desk.clock.now = at(23)
+    desk.append("source/port-news", ev.SourceFailed(source_id="port-news", reason="HTTP 503"))
+    desk.clock.now = at(24)
+    desk.close()
+    desk.clock.now = at(26)
+    desk.close()
+    assert not desk.digests("desk")
+    desk.clock.now = at(31)
+    assert desk.close() == 1
+    assert [notice.subject for notice in digests.decode(desk.digests()[0].content).notices] == ["port-news"]
+    desk.clock.now = at(32)
+    desk.close()
+    assert len(desk.digests("desk")) == 1
+    assert_rebuilt(desk)
+
+
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize(("month", "day"), [(3, 8), (3, 29), (4, 5), (10, 4), (10, 25), (11, 1)])
 def test_over_a_change_of_the_clock_each_alert_comes_once_and_never_at_night(zone: str, month: int, day: int) -> None:
@@ -419,6 +437,19 @@ def test_skipped_windows_are_listed_by_title_in_the_next_digest() -> None:
     assert desk.close() == 1
     assert titles(desk)[1:] == [["Of the afternoon"]]
     assert listed(desk) == [("skipped", f"Of the {day}th") for day in (3, 4, 5, 6)]
+    assert_rebuilt(desk)
+
+
+def test_what_an_operator_must_mend_is_told_with_the_next_digest() -> None:
+    desk = missing(CatchUp.SKIP)
+    desk.clock.now = at(12, 5)
+    desk.append("source/port-news", ev.SourceFailed(source_id="port-news", reason="HTTP 503"))
+    desk.clock.now = at(12, 6)
+    desk.close()
+    assert len(titles(desk)) == 1
+    desk.clock.now = at(6, 7)
+    desk.close()
+    assert [notice.subject for notice in digests.decode(desk.digests()[1].content).notices] == ["port-news"]
     assert_rebuilt(desk)
 
 
