@@ -139,6 +139,7 @@ class Desk:
         arrival: Arrival = Arrival.NEW,
         reason: ev.AlertReason = ev.AlertReason.FIRST_MATCH,
         source_id: str = "port-news",
+        silence: str | None = None,
         **fields: Any,
     ) -> str:
         """An entry that met a rule, and the alert it raised; returns the alert's id."""
@@ -154,7 +155,7 @@ class Desk:
         raised = ev.AlertRaised(
             alert_id=alert_id(theme, story.story_id), theme=theme, theme_title=TITLE, severity=severity, title=title,
             reason=reason, story_id=story.story_id, entry_id=entry.entry_id, source_id=source_id, rules=("stop",),
-            arrival=arrival,
+            arrival=arrival, silence=silence,
         )  # fmt: skip
         self.append(f"entry/{entry.entry_id}", entry)
         self.store.append(
