@@ -244,9 +244,11 @@ class Sections:
     unlisted: int
 
 
-def digest_id(window_id: str) -> str:
-    """`dig-…`: one window, one digest."""
-    return derived_id("dig", window_id)
+def digest_id(log_id: str, window_id: str) -> str:
+    """`dig-…`: one window, one digest. `log_id`: the hash of the log's first event, so that a peer of two installations
+    never takes a message of one for a repeated one of the other.
+    """
+    return derived_id("dig", log_id, window_id)
 
 
 def arrange(alerts: Iterable[AlertNews]) -> Sections:

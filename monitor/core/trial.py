@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from monitor.core.digests import AlertLine, Coverage, Digest, EntryLine, RuleLine, StoryLine, digest_id, period
+from monitor.core.digests import AlertLine, Coverage, Digest, EntryLine, RuleLine, StoryLine, period
+from monitor.core.entries import derived_id
 from monitor.core.excerpts import Passage, passages
 from monitor.matching.model import Evidence, Severity
 
@@ -33,7 +34,7 @@ def trial_digest(receiver: str, window: str, at: datetime, time_zone: str, cover
         passages=passages(sentence, [(evidence.start, evidence.end, "test")]),
     )  # fmt: skip
     return Digest(
-        digest_id=digest_id(window), window_id=window, receiver=receiver,
+        digest_id=derived_id("dig", window), window_id=window, receiver=receiver,
         window=period(at - timedelta(hours=1), at), after=0, position=0, head="", rules_revision="",
         configuration_revision="", time_zone=time_zone, new=(story,), coverage=covered, test=True,
     )  # fmt: skip

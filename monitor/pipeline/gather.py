@@ -171,7 +171,7 @@ class Gatherer:
         detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
         notices = [*earlier.notices, *self.notices_for(window.receiver, window.after, window.upto)]
         return digests.Digest(
-            digest_id=digests.digest_id(window.window_id),
+            digest_id=self.digest_id(window.window_id),
             window_id=window.window_id,
             receiver=window.receiver,
             window=digests.period(window.since, window.due),
@@ -190,6 +190,10 @@ class Gatherer:
             more_notices=max(0, len(notices) - digests.NAMED),
             omitted=self._omitted([*earlier.left_out, *contents.left_out], rows) or UNSET,
         )
+
+    def digest_id(self, window_id: str) -> str:
+        """The id of a window's digest in this log."""
+        return digests.digest_id(self._store.at(1).hash, window_id)
 
     def _divided(self, receiver: str, mode: ev.WindowMode, upto: int, routed: Iterable[Routed]) -> Contents:
         known = self._timeline.at(upto).book.receiver(receiver)

@@ -181,10 +181,10 @@ class Notifier:
         return outcomes
 
     def _trial(self, receiver: Receiver, now: datetime) -> digests.Digest:
-        upto = self._store.head().position
+        head = self._store.head()
         zone = zone_of(receiver, self._timeline.current())
-        window = derived_id("win", receiver.name, "test", now.isoformat())
-        return trial_digest(receiver.name, window, now, zone, self._compose.gather.coverage(upto, 0))
+        window = derived_id("win", head.hash, receiver.name, "test", now.isoformat())
+        return trial_digest(receiver.name, window, now, zone, self._compose.gather.coverage(head.position, 0))
 
     def _close(self, receiver: Receiver, now: datetime, settle: bool) -> int:
         """Close what is due of one receiver; returns how many windows that was."""

@@ -163,7 +163,7 @@ class Writer:
 
     def digest_id(self, receiver: str, position: int) -> str:
         """The id of what a receiver is told of the edit at a position."""
-        return digests.digest_id(_window_id(receiver, position))
+        return self._gather.digest_id(_window_id(receiver, position))
 
     def of_change(self, change: Change, survey: Survey) -> list[Digest]:
         """What the owners of changed themes are told."""
@@ -213,7 +213,7 @@ class Writer:
         configuration = self._timeline.at(position)
         window_id = _window_id(receiver, position)
         return Digest(
-            digest_id=digests.digest_id(window_id),
+            digest_id=self._gather.digest_id(window_id),
             window_id=window_id,
             receiver=receiver,
             window=digests.period(start, end),

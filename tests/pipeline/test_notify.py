@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, time, timedelta
+from secrets import token_bytes
 
 import pytest
 
@@ -16,6 +17,7 @@ from monitor.matching.model import Severity
 from monitor.pipeline.deliver import LANES
 from monitor.pipeline.notify import FAR, change_deliveries
 from monitor.ports import Commit, PollState
+from monitor.store.memory import MemoryStore
 from tests.fakes import LockableStore, ManualClock
 from tests.pipeline.desk import DELIVERED, THEME, UNKNOWN, Desk, book, entropy, failed, outbox
 
@@ -37,6 +39,20 @@ async def test_one_alert_goes_out_once():
     assert len(desk.receiver().sent) == 1
     assert titles(desk.digests()[0]) == ["A crane fell"]
     assert [row.state for row in desk.deliveries()] == ["delivered"]
+
+
+async def test_two_installations_never_send_under_one_id():
+    desks = [Desk(store=MemoryStore(views=views.ALL, clock=ManualClock(), entropy=token_bytes)) for _ in range(2)]
+    for desk in desks:
+        desk.alert("A crane fell")
+        await desk.turn()
+        await desk.notifier.send_trial("file")
+    ids = [sent for desk in desks for sent in desk.receiver().ids]
+    assert len(set(ids)) == 4
+    composed = desks[0].digests()[0]
+    desks[0].restart()
+    stored, again = desks[0].composer.rebuild(composed.digest_id)
+    assert stored.content == digests.encode(again)[0]
 
 
 async def test_alerts_gather_for_the_group_wait():
