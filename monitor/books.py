@@ -212,6 +212,21 @@ def configure(rules: views.BookRow | None, configuration: views.BookRow | None) 
     )
 
 
+def unrouted(store: EventStore) -> int:
+    """How many open alerts no route in force takes; they went to the operator."""
+    texts = store.get(views.CONFIGURATION, views.CURRENT)
+    receivers = _receivers_of(texts.files if texts else {}, None, "UTC")[0] or DEFAULT_RECEIVERS
+    if any(route.takes_all for route in receivers.routes):
+        return 0  # by far the commonest, and no rule book need be read for it
+    configuration = configure(store.get(views.RULE_BOOK, views.CURRENT), texts)
+    alerts = (store.get(views.ALERTS, row.alert_id) for row in store.rows(views.OPEN_ALERTS, facet="open"))
+    return sum(
+        not configuration.book.route(alert.theme, configuration.themes.get(alert.theme, ()), alert.severity)
+        for alert in alerts
+        if alert is not None
+    )
+
+
 def versions() -> dict[str, str]:
     """The versions that shape a digest's bytes."""
     return {"monitor": __version__, "template": TEMPLATE_VERSION, "tzdata": version("tzdata")}

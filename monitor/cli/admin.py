@@ -24,6 +24,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     entries: int
     open_alerts: int
+    unrouted_alerts: int
+    silences: int
     pending_deliveries: int
     held_deliveries: int
     failed_deliveries: int
@@ -47,7 +49,7 @@ def status(*, json: Json = False) -> None:
         {
             "log position": str(found.position),
             "entries": str(found.entries),
-            "open alerts": str(found.open_alerts),
+            "open alerts": _alerts(found),
             "deliveries": f"{found.pending_deliveries} pending, {found.held_deliveries} held, "
             f"{found.failed_deliveries} failed",
             "sources": f"{found.sources}, of which {found.failing_sources} failing",
@@ -64,6 +66,8 @@ def status(*, json: Json = False) -> None:
 
 
 def _status(reading: Reading) -> Status:
+    from monitor.books import unrouted
+
     store = reading.store
     sources = [row for row in store.rows(views.SOURCES) if row.state != "removed"]
     book = store.get(views.RULE_BOOK, views.CURRENT)
@@ -74,6 +78,8 @@ def _status(reading: Reading) -> Status:
         position=store.head().position,
         entries=store.count(views.ENTRIES),
         open_alerts=store.count(views.OPEN_ALERTS, facet="open"),
+        unrouted_alerts=unrouted(store),
+        silences=store.count(views.SILENCES, facet="active"),
         pending_deliveries=store.count(views.DELIVERIES, facet="pending"),
         held_deliveries=store.count(views.DELIVERIES, facet="held"),
         failed_deliveries=store.count(views.DELIVERIES, facet="failed"),
@@ -84,6 +90,11 @@ def _status(reading: Reading) -> Status:
         outbox_held=outbox.reason if outbox and outbox.held else None,
         faults=(book.faults if book else ()) + (configuration.faults if configuration else ()),
     )
+
+
+def _alerts(found: Status) -> str:
+    unrouted = f", {found.unrouted_alerts} of them without a route" if found.unrouted_alerts else ""
+    return f"{found.open_alerts}{unrouted}" + (f"; silences: {found.silences}" if found.silences else "")
 
 
 def init(folder: Annotated[Path, Parameter(name="DIR")]) -> None:

@@ -110,7 +110,7 @@ def stories(
 
 
 def show(thing: Annotated[str, Parameter(name="ID")], *, json: Json = False) -> None:
-    """Show one entry, story, alert, digest or delivery, whole, with the events that made it."""
+    """Show one entry, story, alert, digest, delivery or silence, whole, with the events that made it."""
     with Reading(context.settings()) as reading:
         row, stream = _find(reading, thing)
         history = list(reading.store.read(0, stream=f"{stream}/{thing}"))
@@ -135,6 +135,7 @@ _THINGS: tuple[tuple[str, views.View[Any], str], ...] = (
     ("sto-", views.STORIES, "story"),
     ("alr-", views.ALERTS, "alert"),
     ("dig-", views.DIGESTS, "digest"),
+    ("sil-", views.SILENCES, "silence"),
     ("", views.DELIVERIES, "delivery"),
 )
 

@@ -157,6 +157,11 @@ class Route:
     at_least: Severity = Severity.INFO
     stop: bool = False
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether every alert fits."""
+        return not self.themes and not self.tags and self.at_least is Severity.INFO
+
     def fits(self, theme: str, tags: Collection[str], severity: Severity) -> bool:
         return (
             (not self.themes or theme in self.themes)

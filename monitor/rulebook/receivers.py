@@ -201,7 +201,7 @@ class _Loader:
                 fields.fault(node, f"never reached: the route in line {takes_all.line} takes everything and stops")
             route = self._route(node, known)
             found.append(route)
-            if route.stop and not route.themes and not route.tags and route.at_least is Severity.INFO:
+            if route.stop and route.takes_all:
                 takes_all = takes_all or node
         return tuple(found)
 

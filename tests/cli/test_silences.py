@@ -56,6 +56,12 @@ def test_a_silence_from_preview_to_its_end(home: Workspace, tmp_path: Path) -> N
     assert "theme machines, at most medium" in shown
     assert "known since Monday" in shown
 
+    assert home.status()["silences"] == 1
+    assert "silences: 1" in home.look("status").out
+    whole = home.look("show", row["silence_id"]).out
+    assert "known since Monday" in whole
+    assert "SilenceAdded" in whole
+
     assert home.look("silence", "expire", row["silence_id"]).out.startswith("ended, position ")
     assert home.look("silence", "expire", row["silence_id"]).out.startswith("it was over already, position ")
     assert [row["state"] for row in home.list("silences")] == ["expired"]
@@ -97,3 +103,11 @@ def test_what_is_no_silence_is_refused_in_one_line(
     assert done.code == code or (code is None and done.code != 0)
     assert said in done.err
     assert not home.list("silences")
+
+
+def test_alerts_without_a_route_are_counted_in_status(home: Workspace) -> None:
+    assert home.status()["unrouted_alerts"] == 0
+    home.receivers({"desk": {"outbox": "state/desk"}}, [{"themes": ["machines"], "at_least": "high", "to": ["desk"]}])
+    assert home.look("rebuild", "silences").code == 0  # an act: it adopts the files
+    assert home.status()["unrouted_alerts"] == 1
+    assert "2, 1 of them without a route" in home.look("status").out

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace as changed
 
 from monitor.core import events as ev
-from monitor.core.alerts import Candidate, alert_id, decide
+from monitor.core.alerts import Candidate, alert_id, closes_at, decide, reminder_due
 from monitor.core.entries import Arrival
 from monitor.core.views import AlertRow
 from monitor.matching.model import Evidence, Mode, RuleMatch, Severity, ThemeMatch
@@ -123,3 +124,82 @@ def test_a_headline_without_end_is_cut() -> None:
     decided = decide(match(), replace(ENTRY, title="x" * 100_000), None)
     assert isinstance(decided, ev.AlertRaised)
     assert len(decided.title) == 300
+
+
+# --- what was put aside
+
+
+def another(**fields: object) -> Candidate:
+    """A further entry of the same story."""
+    return replace(ENTRY, entry_id="ent-2", **fields)
+
+
+def test_ten_more_copies_leave_an_acknowledged_alert_alone() -> None:
+    alert = open_alert(state="acknowledged")
+    for number in range(2, 12):
+        decided = decide(match(), replace(ENTRY, entry_id=f"ent-{number}"), alert)
+        assert isinstance(decided, ev.AlertSuppressed)
+
+
+def test_a_closed_alert_is_revived_by_a_further_entry() -> None:
+    decided = decide(match(), another(), open_alert(state="closed"))
+    assert isinstance(decided, ev.AlertReopened)
+    assert (decided.reason, decided.silence) == ("revived", None)
+
+
+def test_a_silenced_alert_is_revived_once_nothing_hides_it() -> None:
+    alert = open_alert(state="silenced")
+    assert isinstance(decide(match(), another(), alert, silence="sil-1"), ev.AlertSuppressed)
+    decided = decide(match(), another(), alert)
+    assert isinstance(decided, ev.AlertReopened)
+    assert decided.reason == "revived"
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("open", ev.AlertGrouped),
+        ("silenced", ev.AlertGrouped),
+        ("acknowledged", ev.AlertReopened),
+        ("closed", ev.AlertReopened),
+    ],
+)
+def test_what_is_material_names_the_silence_that_hides_it(state: str, kind: type[ev.Event]) -> None:
+    decided = decide(match(severity=Severity.CRITICAL), another(), open_alert(state=state), silence="sil-1")
+    assert isinstance(decided, kind)
+    assert isinstance(decided, ev.AlertGrouped | ev.AlertReopened)
+    assert decided.silence == "sil-1"
+
+
+def test_an_alert_closes_so_long_after_the_last_that_came_of_it_or_its_story() -> None:
+    week, day = timedelta(days=7), timedelta(days=1)
+    assert closes_at(START, None, week) == START + week
+    assert closes_at(START, START + day, week) == START + week + day
+    assert closes_at(START, START - 13 * day, week) == START + week  # found by an edited rule
+
+
+def history(*events: tuple[float, ev.Event]) -> list[ev.Recorded]:
+    """Events so many hours after the start."""
+    return [
+        ev.Recorded(
+            position=number, stream="alert/alr-1", version=number, type=type(event).__name__, schema=1,
+            event_id=f"evt-{number}", recorded_at=START + timedelta(hours=hours), causation=None, actor="monitor",
+            event=event, hash="",
+        )
+        for number, (hours, event) in enumerate(events, 1)
+    ]  # fmt: skip
+
+
+def test_reminders_count_by_receiver_and_anew_after_something_material() -> None:
+    raised = decide(match(), ENTRY, None)
+    more = decide(match(severity=Severity.CRITICAL), another(), open_alert())
+    duty, other = (
+        ev.AlertReminded(alert_id="alr-1", entry_id="ent-1", receiver=name, severity=Severity.HIGH, number=1)
+        for name in ("duty", "other")
+    )
+    day, hours = timedelta(days=1), timedelta(hours=1)
+    assert reminder_due(history((0, raised)), "duty", day, 3) == (START + day, 1)
+    assert reminder_due(history((0, raised), (24, duty), (30, other)), "duty", day, 3) == (START + 2 * day, 2)
+    assert reminder_due(history((0, raised), (24, duty)), "duty", day, 1) is None
+    assert reminder_due(history((0, raised), (24, duty), (30, more)), "duty", day, 1) == (START + day + 30 * hours, 1)
+    assert reminder_due(history((0, duty)), "other", day, 1) is None
