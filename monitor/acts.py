@@ -16,6 +16,7 @@ from monitor.core import views
 from monitor.errors import NotFound, UsageError
 from monitor.pipeline.ledger import change_deliveries
 from monitor.pipeline.silencing import Matchers, add_silence, expire_silence
+from monitor.pipeline.stories import merge_stories, split_story
 from monitor.ports import Commit
 
 Act = Callable[[Monitor, Mapping[str, Any], str], Awaitable[dict[str, Any]]]
@@ -65,6 +66,17 @@ async def verdict(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict
     alert = await _alert(monitor, args["alert"])
     given = ev.VerdictGiven(alert_id=alert.alert_id, verdict=args["verdict"], note=args["note"])
     return await _append(monitor, alert, [given], actor)
+
+
+async def merge(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Make two stories one."""
+    return {"position": await asyncio.to_thread(merge_stories, monitor.store, args["story"], args["other"], actor)}
+
+
+async def split(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
+    """Take entries out of a story."""
+    position, story_id = await asyncio.to_thread(split_story, monitor.store, args["story"], args["entries"], actor)
+    return {"position": position, "story_id": story_id}
 
 
 async def silence(monitor: Monitor, args: Mapping[str, Any], actor: str) -> dict[str, Any]:
@@ -122,6 +134,8 @@ ACTS: Mapping[str, Act] = {
     "verdict": verdict,
     "silence add": silence,
     "silence expire": expire,
+    "story merge": merge,
+    "story split": split,
     "rebuild": rebuild,
     "deliveries": deliveries,
     "digest send": send_digest,

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "monitor").rglob("*.py"))
 MOST_LINES = 500
-LONG = {"monitor/core/views.py": 800, "monitor/core/events.py": 600}  # one fold, one event after the other
+LONG = {"monitor/core/views.py": 850, "monitor/core/events.py": 600}  # one fold, one event after the other
 SELF_EVIDENT = 20  # lines; what is longer needs words
 
 FOREIGN = (

@@ -37,6 +37,7 @@ _COMMANDS = (
     ("entries", "lists:entries", "List entries."),
     ("alerts", "lists:alerts", "List alerts."),
     ("stories", "lists:stories", "List stories."),
+    ("story", "story:app", "Merge stories that are one; split one that is two."),
     ("sources", "sources:app", "List sources; `sources test URL` tells all about one before it is added."),
     ("show", "lists:show", "Show one entry, story, alert, digest or delivery, whole."),
     ("explain", "explain:explain", "Why an entry or alert matched or did not: every clause, with words and places."),

@@ -218,7 +218,7 @@ def story_json(row: views.StoryRow) -> dict[str, Any]:
         "title": row.title,
         "entry_ids": row.entry_ids,
         "sources": row.sources,
-        "independent_sources": len(row.sources),
+        "independent_sources": len(row.independent),
         "first_seen": row.first_seen,
         "last_seen": row.last_seen,
     }

@@ -12,6 +12,7 @@ from monitor.core.views import AlertRow
 from monitor.matching.model import Mode, ThemeMatch
 
 MAX_TITLE = 300
+COPY = ev.AlertReason.COPY
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,19 @@ def decide(
             arrival=entry.arrival if entry.revision == 1 else Arrival.NEW,
             silence=silence,
         )
+    joins = entry.entry_id not in alert.entry_ids
+    if joins and entry.arrival is Arrival.BASELINE and entry.revision == 1:
+        return _one_more(entry, alert)
     if match.severity.rank > alert.severity.rank:
         reason = ev.AlertReason.HIGHER_SEVERITY
-    elif not set(rules) <= set(alert.rules) or _said_anew(match, entry.diff):
+    elif not set(rules) <= set(alert.rules):
+        reason = ev.AlertReason.FIRST_MATCH if joins else ev.AlertReason.REVISED
+    elif _said_anew(match, entry.diff):
         reason = ev.AlertReason.REVISED
-    elif entry.entry_id not in alert.entry_ids and (
-        alert.state == "closed" or (alert.state == "silenced" and silence is None)
-    ):
+    elif joins and (alert.state == "closed" or (alert.state == "silenced" and silence is None)):
         reason = ev.AlertReason.REVIVED
+    elif joins:
+        return _one_more(entry, alert)
     else:
         return ev.AlertSuppressed(entry_id=entry.entry_id, theme=match.theme, reason="unchanged")
     goes_on = alert.state == "open" or (alert.state == "silenced" and silence is not None)
@@ -84,6 +90,18 @@ def decide(
         rules=rules,
         reason=ev.AlertReason.RULE_CHANGED if rule_changed else reason,
         silence=silence,
+    )
+
+
+def _one_more(entry: Candidate, alert: AlertRow) -> ev.AlertGrouped:
+    """A copy: the alert stays as it is and names one more entry."""
+    return ev.AlertGrouped(
+        alert_id=alert.alert_id,
+        entry_id=entry.entry_id,
+        source_id=entry.source_id,
+        severity=alert.severity,
+        rules=alert.rules,
+        reason=COPY,
     )
 
 
@@ -110,7 +128,7 @@ def reminder_due(
     number = 0
     for recorded in history:
         match recorded.event:
-            case ev.AlertRaised() | ev.AlertReopened() | ev.AlertGrouped():
+            case ev.AlertRaised() | ev.AlertReopened() | ev.AlertGrouped() as event if event.reason is not COPY:
                 told, number = recorded.recorded_at, 0
             case ev.AlertReminded() as event if event.receiver == receiver:
                 told, number = recorded.recorded_at, number + 1

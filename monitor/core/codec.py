@@ -33,10 +33,20 @@ def _whole_window(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "mode": "whole", "left_out": 0, "deferred": 0}
 
 
+def _started_unmarked(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "marks": ""}
+
+
+def _joined_unmarked(old: dict[str, Any]) -> dict[str, Any]:
+    return {**old, "like": None, "marks": ""}
+
+
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("AlertRaised", 1): _not_silenced,
     ("AlertGrouped", 1): _not_silenced,
     ("AlertReopened", 1): _not_silenced,
+    ("StoryStarted", 1): _started_unmarked,
+    ("StoryJoined", 1): _joined_unmarked,
     ("WindowClosed", 1): _whole_window,
 }
 

@@ -174,24 +174,58 @@ class EntryMatched(Event, frozen=True, kw_only=True):
 
 
 class StoryStarted(Event, frozen=True, kw_only=True):
-    """A story begins with this entry."""
+    """A story begins with this entry. `marks`: a sample of its text in hashes, by which copies are found (base64)."""
 
+    schema: ClassVar[int] = 2
     story_id: str
     entry_id: str
     source_id: str
     title: str
     seen: datetime
+    marks: bytes = b""
 
 
 class StoryJoined(Event, frozen=True, kw_only=True):
-    """An entry tells a known story."""
+    """An entry tells a known story, as the entry `like` does. `reason`: `copy` (of the same length or nearly) or
+    `extract` (one text holds the other); `score`: the part of the shorter text that the longer one holds. `marks`: as
+    in `StoryStarted`.
+    """
 
+    schema: ClassVar[int] = 2
     story_id: str
     entry_id: str
     source_id: str
     seen: datetime
     reason: str
     score: float
+    like: str | None = None
+    marks: bytes = b""
+
+
+class StoryPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A story as it is after an analyst's act. `independent`: the sources of which none copies another."""
+
+    story_id: str
+    title: str
+    entry_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+    independent: tuple[str, ...]
+    first_seen: datetime
+    last_seen: datetime
+
+
+class StoryMerged(Event, frozen=True, kw_only=True):
+    """An analyst says that the story `merged` is this one: its entries, and what joins them, are of `story`."""
+
+    story: StoryPart
+    merged: str
+
+
+class StorySplit(Event, frozen=True, kw_only=True):
+    """An analyst says that some entries of `story` tell another one, `parted`; entries that will join them do too."""
+
+    story: StoryPart
+    parted: StoryPart
 
 
 class AlertReason(StrEnum):
@@ -202,6 +236,7 @@ class AlertReason(StrEnum):
     HIGHER_SEVERITY = "higher_severity"
     RULE_CHANGED = "rule_changed"
     REVIVED = "revived"
+    COPY = "copy"  # one more copy of the same text: shown with the alert, never told by itself
 
 
 class AlertRaised(Event, frozen=True, kw_only=True):
@@ -277,8 +312,8 @@ class AlertAcknowledged(Event, frozen=True, kw_only=True):
 
 
 class AlertClosed(Event, frozen=True, kw_only=True):
-    """The alert is done with. `reason`: `acknowledged` (by a person) or `quiet` (no new entry of its story for the
-    theme's `close_after`).
+    """The alert is done with. `reason`: `acknowledged` (by a person), `quiet` (no new entry of its story for the
+    theme's `close_after`) or `merged` (its story went up in another that has an alert of the theme).
     """
 
     alert_id: str

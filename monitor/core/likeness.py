@@ -27,11 +27,12 @@ REMEMBERED: Final = 120_000
 
 MAX_CHARACTERS: Final = 6000
 MAX_TOKENS: Final = 600  # news tells its story first; what stands behind is background
-SHORT: Final = 30  # tokens; of shorter texts the title is a part
+SHORT: Final = 16  # tokens; of shorter texts the title is a part
 WORDS: Final = 4  # that make a shingle
 CHARACTERS: Final = 6  # that do in scripts without spaces
 FEW: Final = 120  # shingles of words, or twice as many of characters: so short a text keeps twice the marks
-LEAST_SHARED: Final = 5  # marks; below, likeness is chance
+LEAST_SHARED: Final = 8  # marks; below, it may be a phrase that everybody uses
+LEAST_SAMPLED: Final = 5  # the same where every second mark is left out
 
 _NEWEST: Final = 64  # entries looked up for one mark: what is in more of them is boilerplate
 _WEIGHED: Final = 8  # entries that are compared mark by mark
@@ -109,11 +110,12 @@ def _shingles(hashes: Keys, length: int) -> Keys:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How two texts are alike: marks of each, and those in both."""
+    """How two texts are alike: marks of each, and those in both. `sampled`: of one of them every second is left out."""
 
     shared: int
     ours: int
     theirs: int
+    sampled: bool = False
 
     @property
     def containment(self) -> float:
@@ -124,15 +126,17 @@ class Likeness:
     def same(self) -> bool:
         """Whether one text holds the other. The fewer marks, the more of them have to agree: they are a sample."""
         least = 0.44 + 0.65 / sqrt(max(1, min(self.ours, self.theirs)))
-        return self.shared >= LEAST_SHARED and self.containment >= least
+        enough = LEAST_SAMPLED if self.sampled else LEAST_SHARED
+        return self.shared >= enough and self.containment >= least
 
 
 def compare(ours: bytes, theirs: bytes) -> Likeness:
     """How alike the texts are that these marks are of."""
     mine, other = np.frombuffer(ours, "<u4"), np.frombuffer(theirs, "<u4")
-    if not (_all_kept(mine) and _all_kept(other)):
+    sampled = not (_all_kept(mine) and _all_kept(other))
+    if sampled:
         mine, other = mine[mine & 1 == 0], other[other & 1 == 0]
-    return Likeness(len(set(mine.tolist()) & set(other.tolist())), len(mine), len(other))
+    return Likeness(len(set(mine.tolist()) & set(other.tolist())), len(mine), len(other), sampled)
 
 
 def _all_kept(marks: npt.NDArray[np.uint32]) -> bool:
@@ -183,7 +187,7 @@ class Memory:
     def nearest(self, marks: bytes) -> list[Neighbour]:
         """The remembered entries of the same text, the most alike first; of equals the one remembered first."""
         anchors = _anchors(marks)
-        if len(marks) < 4 * LEAST_SHARED or not len(anchors):
+        if len(marks) < 4 * LEAST_SAMPLED or not len(anchors):
             return []
         counts = Counter(self._holding(anchors))
         least = 1 if len(anchors) < _FEW_ANCHORS else 2

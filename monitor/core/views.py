@@ -73,14 +73,23 @@ class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries that tell the same thing."""
+    """Entries that tell the same thing. `independent`: its sources without those that only copy another."""
 
     story_id: str
     title: str
     entry_ids: tuple[str, ...]
     sources: tuple[str, ...]
+    independent: tuple[str, ...]
     first_seen: datetime
     last_seen: datetime
+    position: int
+
+
+class MarksRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of an entry's text. See `core.likeness`."""
+
+    entry_id: str
+    marks: bytes
     position: int
 
 
@@ -319,6 +328,10 @@ def _entry_keys(event: ev.Event, position: int) -> tuple[str, ...]:
             | ev.EntryMatched()
         ):
             return (event.entry_id,)
+        case ev.StoryMerged():
+            return event.story.entry_ids
+        case ev.StorySplit():
+            return event.parted.entry_ids
         case _:
             return ()
 
@@ -345,6 +358,10 @@ def _fold_entry(row: EntryRow | None, recorded: ev.Recorded, key: str) -> EntryR
             return replace(row, withdrawn=True)
         case ev.StoryStarted() | ev.StoryJoined():
             return replace(row, story_id=event.story_id)
+        case ev.StoryMerged():
+            return replace(row, story_id=event.story.story_id)
+        case ev.StorySplit():
+            return replace(row, story_id=event.parted.story_id)
         case ev.EntryMatched():
             return replace(row, themes=_once(row.themes, event.theme))
         case _:
@@ -360,25 +377,63 @@ ENTRIES = View(
 
 
 def _story_keys(event: ev.Event, position: int) -> tuple[str, ...]:
-    return (event.story_id,) if isinstance(event, ev.StoryStarted | ev.StoryJoined) else ()
+    match event:
+        case ev.StoryStarted() | ev.StoryJoined():
+            return (event.story_id,)
+        case ev.StoryMerged():
+            return (event.story.story_id, event.merged)
+        case ev.StorySplit():
+            return (event.story.story_id, event.parted.story_id)
+        case _:
+            return ()
 
 
 def _fold_story(row: StoryRow | None, recorded: ev.Recorded, key: str) -> StoryRow | None:
     event = recorded.event
-    if isinstance(event, ev.StoryStarted):
-        return StoryRow(
-            story_id=event.story_id, title=event.title, entry_ids=(event.entry_id,), sources=(event.source_id,),
-            first_seen=event.seen, last_seen=event.seen, position=recorded.position,
-        )  # fmt: skip
-    if row is None or not isinstance(event, ev.StoryJoined):
+    match event:
+        case ev.StoryStarted():
+            return StoryRow(
+                story_id=event.story_id, title=event.title, entry_ids=(event.entry_id,), sources=(event.source_id,),
+                independent=(event.source_id,), first_seen=event.seen, last_seen=event.seen,
+                position=recorded.position,
+            )  # fmt: skip
+        case ev.StoryMerged() if key == event.merged:
+            return None
+        case ev.StoryMerged() | ev.StorySplit():
+            part = event.parted if isinstance(event, ev.StorySplit) and key == event.parted.story_id else event.story
+            return StoryRow(
+                story_id=key, title=part.title, entry_ids=part.entry_ids, sources=part.sources,
+                independent=part.independent, first_seen=part.first_seen, last_seen=part.last_seen,
+                position=row.position if row else recorded.position,
+            )  # fmt: skip
+        case ev.StoryJoined() if row is not None:  # what joins so far is the same text
+            return replace(
+                row, entry_ids=_once(row.entry_ids, event.entry_id), sources=_once(row.sources, event.source_id),
+                last_seen=max(row.last_seen, event.seen),
+            )  # fmt: skip
+        case _:
+            return row
+
+
+STORIES = View("stories", 2, StoryRow, _story_keys, _fold_story, sort=lambda row: row.position)
+
+REMEMBERED_POSITIONS = 1 << 19
+"""How far back in the log marks are kept: rows stand in a ring, so there are never more of them than this."""
+
+
+def _marks_keys(event: ev.Event, position: int) -> tuple[str, ...]:
+    marked = isinstance(event, ev.StoryStarted | ev.StoryJoined) and event.marks
+    return (f"{position % REMEMBERED_POSITIONS:06x}",) if marked else ()
+
+
+def _fold_marks(row: MarksRow | None, recorded: ev.Recorded, key: str) -> MarksRow | None:
+    event = recorded.event
+    if not isinstance(event, ev.StoryStarted | ev.StoryJoined):
         return row
-    return replace(
-        row, entry_ids=_once(row.entry_ids, event.entry_id), sources=_once(row.sources, event.source_id),
-        last_seen=max(row.last_seen, event.seen),
-    )  # fmt: skip
+    return MarksRow(entry_id=event.entry_id, marks=event.marks, position=recorded.position)
 
 
-STORIES = View("stories", 1, StoryRow, _story_keys, _fold_story, sort=lambda row: row.position)
+MARKS = View("marks", 1, MarksRow, _marks_keys, _fold_marks, sort=lambda row: row.position)
 
 
 # --- alerts
@@ -418,7 +473,9 @@ def _fold_alert(row: AlertRow | None, recorded: ev.Recorded, key: str) -> AlertR
         case ev.AlertGrouped() | ev.AlertReopened():
             return replace(
                 row, state=_state_under(event.silence) if isinstance(event, ev.AlertReopened) else row.state,
-                severity=event.severity, reason=event.reason.value, entry_ids=_once(row.entry_ids, event.entry_id),
+                severity=event.severity,
+                reason=row.reason if event.reason is ev.AlertReason.COPY else event.reason.value,
+                entry_ids=_once(row.entry_ids, event.entry_id),
                 sources=_once(row.sources, event.source_id),
                 rules=tuple(dict.fromkeys((*row.rules, *event.rules))), last_position=position,
             )  # fmt: skip
@@ -464,7 +521,9 @@ _TOLD = ev.AlertRaised | ev.AlertGrouped | ev.AlertReopened | ev.AlertReminded
 
 
 def _alert_event_keys(event: ev.Event, position: int) -> tuple[str, ...]:
-    return (f"{position:020d}",) if isinstance(event, _TOLD) else ()
+    if not isinstance(event, _TOLD) or getattr(event, "reason", None) is ev.AlertReason.COPY:
+        return ()
+    return (f"{position:020d}",)
 
 
 def _fold_alert_event(row: AlertEventRow | None, recorded: ev.Recorded, key: str) -> AlertEventRow | None:
@@ -761,6 +820,6 @@ def _fold_outbox(row: OutboxRow | None, recorded: ev.Recorded, key: str) -> Outb
 OUTBOX = View("outbox", 1, OutboxRow, _outbox_keys, _fold_outbox, sort=lambda row: row.position)
 
 ALL = (
-    SOURCES, ENTRIES, STORIES, ALERTS, OPEN_ALERTS, ALERT_EVENTS, SILENCES, RECEIVERS, WINDOWS, DIGESTS, DELIVERIES,
-    NOTICES, RULE_BOOK, CONFIGURATION, OUTBOX,
+    SOURCES, ENTRIES, STORIES, MARKS, ALERTS, OPEN_ALERTS, ALERT_EVENTS, SILENCES, RECEIVERS, WINDOWS, DIGESTS,
+    DELIVERIES, NOTICES, RULE_BOOK, CONFIGURATION, OUTBOX,
 )  # fmt: skip

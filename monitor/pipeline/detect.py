@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,8 @@ from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.alerts import Candidate, alert_id, decide
 from monitor.core.entries import Arrival
-from monitor.core.stories import start_story
+from monitor.core.likeness import REMEMBERED, Memory, Neighbour, marks_of
+from monitor.core.stories import Kin, tell
 from monitor.errors import ConfigurationError, WrongVersion
 from monitor.matching.model import Document, ThemeMatch
 from monitor.pipeline.silencing import silence_of
@@ -42,6 +43,7 @@ class Detector:
         self._cursor = self._checkpoint
         self._book: _Book | None = None
         self._ready: _Book | None = None
+        self._remembered: Memory | None = None
 
     @property
     def position(self) -> int:
@@ -54,15 +56,19 @@ class Detector:
 
     def catch_up(self) -> int:
         """Work up to the head of this instant; returns how many entries were matched against the rules."""
-        total = 0
+        total, whole = 0, False
         try:
             while (done := self._step()) is not None:
                 total += done
+            whole = True
         except WrongVersion:
             # Another process went on from the same checkpoint, or changed an alert: what it did is in the log.
             self._checkpoint = self._cursor = self._store.checkpoint(SUBSCRIPTION)
             self._book = None
             raise
+        finally:
+            if not whole:  # it may hold entries whose stories were never stored
+                self._remembered = None
         return total
 
     def _step(self) -> int | None:
@@ -80,14 +86,21 @@ class Detector:
             if isinstance(recorded.event, ev.RuleBookAdopted):
                 self._book = self._compiled(recorded.event.revision, recorded.position)
             elif isinstance(recorded.event, ev.EntryObserved | ev.EntryRevised):
-                seen += 1
                 outcome = self._look_at(recorded, recorded.event, work)
                 if outcome is None:  # it touches an alert this batch already changed: commit that first
                     break
+                seen += 1
             work.upto = recorded.position
         upto = work.upto if work.upto < batch[-1].position or len(batch) == BATCH else head
-        commit = Commit(events=tuple(work.events), checkpoint=(SUBSCRIPTION, self._checkpoint, upto))
-        self._store.append(commit)
+        checkpoint = (SUBSCRIPTION, self._checkpoint, upto)
+        commit = Commit(events=tuple(work.events), expected=work.versions, checkpoint=checkpoint)
+        try:
+            self._store.append(commit)
+        except WrongVersion as wrong:
+            if wrong.stream not in work.versions:
+                raise
+            self._book = self._remembered = None  # a story was merged or split before it was joined: look again
+            return 0
         self._checkpoint = self._cursor = upto
         return seen
 
@@ -95,13 +108,17 @@ class Detector:
         row = self._store.get(views.ENTRIES, event.entry_id)
         if row is None:  # its first text was erased: what is left of it says nothing
             return True
-        story = start_story(event) if isinstance(event, ev.EntryObserved) else None
+        story = self._told(event, work) if isinstance(event, ev.EntryObserved) else None
         story_id = story.story_id if story else row.story_id or work.stories[event.entry_id]
         matches = self._match(document_of(event, row), event.entry_id, recorded.position)
         alert_ids = {alert_id(match.theme, story_id) for match in matches}
         if alert_ids & work.alerts:
             return None
         if story:
+            self._memory().add(event.entry_id, story.marks)
+            if isinstance(story, ev.StoryJoined) and story_id not in work.stories.values():
+                # An analyst may merge or split it meanwhile.
+                work.versions.setdefault(f"story/{story_id}", self._store.version(f"story/{story_id}"))
             work.stories[event.entry_id] = story_id
             work.add(f"story/{story_id}", story, recorded.position)
         revision = 1 if isinstance(event, ev.EntryObserved) else event.revision
@@ -119,6 +136,23 @@ class Detector:
             work.alerts.add(alert_id(match.theme, story_id))
             self._conclude(match, candidate, recorded.position, work, seen)
         return True
+
+    def _told(self, entry: ev.EntryObserved, work: _Work) -> ev.StoryStarted | ev.StoryJoined:
+        marks = marks_of(entry.title, entry.text)
+        return tell(entry, marks, self._kin(self._memory().nearest(marks), work))
+
+    def _kin(self, neighbours: list[Neighbour], work: _Work) -> Iterator[Kin]:
+        for near in neighbours:
+            row = self._store.get(views.ENTRIES, near.entry_id)
+            story_id = row and (row.story_id or work.stories.get(near.entry_id))
+            if row and story_id:
+                yield Kin(near.entry_id, row.source_id, row.title, story_id, near.likeness)
+
+    def _memory(self) -> Memory:
+        if self._remembered is None:  # not at the start: nobody waits for it then
+            rows = list(self._store.rows(views.MARKS, descending=True, limit=REMEMBERED))
+            self._remembered = Memory((row.entry_id, row.marks) for row in reversed(rows))
+        return self._remembered
 
     def _conclude(self, match: ThemeMatch, candidate: Candidate, position: int, work: _Work, seen: datetime) -> None:
         matched = ev.EntryMatched(
@@ -190,6 +224,7 @@ class _Work:
     def __init__(self) -> None:
         self.events: list[ev.NewEvent] = []
         self.stories: dict[str, str] = {}
+        self.versions: dict[str, int] = {}
         self.alerts: set[str] = set()
         self.upto = 0
 

@@ -6,6 +6,7 @@ each language has one item on it.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -113,6 +114,21 @@ _CHINESE = (
     ("新茶上市价格平稳", "记者走访市场了解到，今年新茶价格与去年基本持平，部分品种略有下降。"),
 )
 
+_WHO = ("A broker", "Two dealers", "The office", "Customs", "An agent", "Their bank", "Auditors", "A carrier")
+_DID = ("counted", "declared", "returned", "insured", "sealed", "weighed", "invoiced", "held back")
+_WHAT = ("crates", "spindles", "permits", "invoices", "pallets", "gearboxes", "ledgers", "barrels of coolant")
+_WHERE = (
+    "at the old quay",
+    "near Poti",
+    "in bond",
+    "by rail",
+    "on the ferry",
+    "in Mersin",
+    "under tarpaulin",
+    "upriver",
+)
+_WHEN = ("in March", "last autumn", "on Friday", "before the audit", "at dawn", "twice", "in week nine", "since May")
+
 ON_THEME = {
     "ministry": (
         "Sanctions notice: machine tools diverted to Russia",
@@ -172,10 +188,21 @@ def on_theme(outlet_name: str, now: datetime, suffix: str = "") -> Item:
 
 
 def numbered(n: int, now: datetime, *, flagged: bool) -> Item:
-    """The nth of many items; a flagged one meets the shipped theme."""
+    """The nth of many items, each a text of its own; a flagged one meets the shipped theme."""
     title = f"Notice {n}: " + ("machine tools for Russia" if flagged else _MINISTRY_TITLES[n % len(_MINISTRY_TITLES)])
-    body = ON_THEME["ministry"][1] if flagged else (_MINISTRY_BODY[1], _MINISTRY_BODY[3])
-    return Item(f"numbered-{n:05d}", title, (f"Item number {n}.", *body), _whole(now) - timedelta(minutes=2))
+    lead = "Chinese firms shipped machine tools, semiconductors and other dual-use items to Russia. " if flagged else ""
+    body = (f"Item number {n}.", lead + _findings(n, 4), _findings(n + 1_000_000, 5))
+    return Item(f"numbered-{n:05d}", title, body, _whole(now) - timedelta(minutes=2))
+
+
+def _findings(seed: int, sentences: int) -> str:
+    """Sentences as inspectors write them, from few words and yet no two alike."""
+    chance = random.Random(seed)
+    pick = chance.choice
+    return " ".join(
+        f"{pick(_WHO)} {pick(_DID)} {chance.randint(2, 900)} {pick(_WHAT)} {pick(_WHERE)} {pick(_WHEN)}."
+        for _ in range(sentences)
+    )
 
 
 def utc_now() -> datetime:

@@ -58,7 +58,8 @@ def _value(kind: Any, name: str, sparse: bool) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _struct(kind, sparse)
     simple: dict[Any, Any] = {
-        str: f"{name} {TEXT}", int: 42, float: 0.25, bool: True, datetime: INSTANT, Any: {"key": [1, "two", None]},
+        str: f"{name} {TEXT}", bytes: b"\x00\xff\x80", int: 42, float: 0.25, bool: True, datetime: INSTANT,
+        Any: {"key": [1, "two", None]},
     }  # fmt: skip
     return simple[kind]
 
