@@ -19,6 +19,7 @@ from monitor.errors import NotFound
 from monitor.matching.explain import Clause, RuleExplanation, ThemeExplanation
 from monitor.matching.explain import explain as explain_document
 from monitor.matching.model import Evidence
+from monitor.pipeline.adopt import RULES_STREAM
 from monitor.pipeline.detect import book_files, document_of
 
 MAX_PLACES, FEW_PLACES = 6, 3
@@ -33,27 +34,70 @@ def explain(
 ) -> None:
     """Why an entry or alert matched or did not: each clause true or false, with the words and their places."""
     with Reading(context.settings()) as reading:
-        alert = reading.store.get(views.ALERTS, thing)
-        entry = reading.store.get(views.ENTRIES, alert.entry_ids[-1] if alert else thing)
+        store = reading.store
+        alert = store.get(views.ALERTS, thing)
+        matched = _last_match(reading, alert) if alert else None
+        entry = store.get(views.ENTRIES, matched.entry_id if matched else alert.entry_ids[-1] if alert else thing)
         if entry is None:
             raise NotFound(f"no alert or entry has the id '{thing}'; `monitor alerts` and `monitor entries` list them")
-        event = reading.store.at(entry.text_position).event
-        if not isinstance(event, ev.EntryObserved | ev.EntryRevised):
-            raise NotFound(f"the text of entry '{entry.entry_id}' was erased; nothing can be explained")
-        files = book_files(reading.store, reading.store.head().position if now else entry.text_position)
-        revision = _revision(reading, entry.text_position, now)
+        number = matched.revision if matched else entry.revision
+        position, event = _revision_of(reading, entry, number)
+        if now:
+            position = store.head().position
+        elif matched:
+            position = _adopted(reading, matched.book)
+        files = book_files(store, position)
+        revision = matched.book if matched and not now else _revision(reading, position, now)
         wanted = theme or (alert.theme if alert else None)
         explained = explain_document(compile_files(files), document_of(event, entry), wanted)
     if wanted and not explained:
         raise NotFound(f"the rule book '{revision}' has no theme '{wanted}'")
     if json:
-        output.json_lines({"entry_id": entry.entry_id, "book": revision, "theme": one} for one in explained)
+        facts = {"entry_id": entry.entry_id, "revision": number, "latest_revision": entry.revision, "book": revision}
+        output.json_lines({**facts, "theme": one} for one in explained)
         return
     told = _Told(shutil.get_terminal_size().columns)
-    told.line(0, f"entry {entry.entry_id}, revision {entry.revision}:", entry.title.split())
+    told.line(0, f"entry {entry.entry_id}, revision {number}:", event.title.split())
     print(f"rule book {revision}{' (in force now)' if now else ''}")
+    if number != entry.revision:
+        newer = f"the alert rests on this revision; there is a newer one, {entry.revision}:"
+        told.line(0, newer, [f"`monitor explain {entry.entry_id}`"])
     for one in explained:
         told.theme(one)
+
+
+def _last_match(reading: Reading, alert: views.AlertRow) -> ev.EntryMatched | None:
+    """The last match, by the alert's theme, of the entry that it was last raised, grouped or reopened for."""
+    entry_id = alert.entry_ids[-1]
+    for recorded in reading.store.read(stream=f"alert/{alert.alert_id}"):
+        if isinstance(recorded.event, ev.AlertRaised | ev.AlertGrouped | ev.AlertReopened):
+            entry_id = recorded.event.entry_id
+    found = None
+    for recorded in reading.store.read(stream=f"entry/{entry_id}", types=["EntryMatched"]):
+        if isinstance(recorded.event, ev.EntryMatched) and recorded.event.theme == alert.theme:
+            found = recorded.event
+    return found
+
+
+def _revision_of(
+    reading: Reading, entry: views.EntryRow, number: int
+) -> tuple[int, ev.EntryObserved | ev.EntryRevised]:
+    """The event that holds a revision's text, and its position. Raises `NotFound` where it was erased."""
+    for recorded in reading.store.read(stream=f"entry/{entry.entry_id}", types=["EntryObserved", "EntryRevised"]):
+        event = recorded.event
+        if isinstance(event, ev.EntryObserved | ev.EntryRevised) and number == getattr(event, "revision", 1):
+            return recorded.position, event
+    raise NotFound(f"the text of entry '{entry.entry_id}', revision {number}, was erased; nothing can be explained")
+
+
+def _adopted(reading: Reading, revision: str) -> int:
+    """Where a rule book was last adopted; 0 where the log holds no such adoption."""
+    current = reading.store.get(views.RULE_BOOK, views.CURRENT)
+    if current is not None and current.revision == revision:
+        return current.position
+    books = reading.store.read(stream=RULES_STREAM, types=["RuleBookAdopted"])
+    found = [one.position for one in books if getattr(one.event, "revision", None) == revision]
+    return found[-1] if found else 0
 
 
 def _revision(reading: Reading, position: int, now: bool) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from monitor import control
 from monitor.app import open_store_to_write, wall_clock
 from monitor.cli import context, output
 from monitor.cli.documents import refuse_options
-from monitor.cli.lists import Json, Limit, log_json
+from monitor.cli.lists import DEFAULT_LIMIT, Json, log_json
 from monitor.cli.reading import Reading
 from monitor.core import events as ev
 from monitor.core.codec import EVENT_TYPES
@@ -26,14 +27,24 @@ from monitor.store.backup import restore as put_back
 from monitor.store.export import export_cloudevents, export_jsonl, import_jsonl
 from monitor.store.verify import verify as check
 
+FOLLOW_SECONDS = 0.5
+
 
 def log(
     *,
-    from_: Annotated[int, Parameter(name="--from", help="From this position on.")] = 1,
+    from_: Annotated[
+        int | None, Parameter(name="--from", help="From this position on; without it, the newest.")
+    ] = None,
     stream: Annotated[str | None, Parameter(help="Only this stream, as alert/alr-….")] = None,
     type_: Annotated[str | None, Parameter(name="--type", help="Only this type, as AlertRaised.")] = None,
     follow: Annotated[bool, Parameter(negative="", help="Go on printing what is appended.")] = False,
-    limit: Limit = None,
+    limit: Annotated[
+        int | None,
+        Parameter(
+            help=f"At most so many: the newest ({DEFAULT_LIMIT}; no limit with --json), or with --from the first.",
+            validator=validators.Number(gte=0),
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """The event log, in order of position."""
@@ -42,16 +53,22 @@ def log(
     types = [type_] if type_ else None
     waiting = threading.Event()
     with Reading(context.settings()) as reading:
-        after, left = from_ - 1, limit
-        while True:
-            for recorded in reading.store.read(after, stream=stream, types=types, limit=left):
-                after = recorded.position
-                left = None if left is None else left - 1
-                _print(recorded, json)
+        store = reading.store
+        upto = store.head().position
+        if from_ is None and not json and limit is None:
+            limit = DEFAULT_LIMIT
+        after = from_ - 1 if from_ is not None else 0
+        if from_ is None and limit is not None and stream is None and types is None:
+            after = max(upto - limit, 0)  # positions are gapless
+        shown = store.read(after, upto=upto, stream=stream, types=types, limit=limit if from_ is not None else None)
+        for recorded in shown if from_ is not None or limit is None else deque(shown, limit):
+            _print(recorded, json)
+        while follow:
             sys.stdout.flush()
-            if not follow or left == 0:
-                return
-            waiting.wait(0.5)
+            waiting.wait(FOLLOW_SECONDS)
+            after, upto = max(upto, after), store.head().position
+            for recorded in store.read(after, upto=upto, stream=stream, types=types):
+                _print(recorded, json)
 
 
 def _print(recorded: ev.Recorded, json: bool) -> None:
@@ -76,6 +93,8 @@ def verify(
         seen = check(reading.store, chain_only=chain, head=head)
     if seen.ok:
         print(f"verified: {seen.head.position} events, {seen.views} views, head {seen.head.hash}")
+        if head is not None:
+            print(f"the head seen earlier is that of position {seen.wanted_at}")
         return 0
     print(f"monitor: position {seen.position}: {seen.reason}", file=sys.stderr)
     return 1
@@ -131,6 +150,6 @@ def restore(file: Annotated[Path, Parameter(name="FILE")]) -> None:
         done = put_back(file, settings.database_url, clock=wall_clock, entropy=os.urandom, replace=True)
     print(f"restored: {done.head.position} events, head {done.head.hash}")
     if done.aside is not None:
-        lost = "an unknown number of" if done.lost is None else str(done.lost)
-        print(f"the database that was there is now '{done.aside}'; {lost} of its events are not in the backup")
+        lost = "nobody knows how many" if done.lost is None else str(done.lost)
+        print(f"the database that was there is now '{done.aside}'; of its events not in the backup: {lost}")
     print("sending is held until `monitor deliveries release --all`")

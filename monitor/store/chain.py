@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from struct import Struct
+from struct import error as struct_error
 from typing import Any, NamedTuple
 
 SALT_BYTES = 16
@@ -105,8 +106,15 @@ def link(
 
 def relink(previous: bytes, row: Sequence[Any]) -> bytes | None:
     """The hash that a row (as `StoredEvent`) ought to carry after `previous`; None where neither body nor commitment is
-    whole.
+    whole, or a column holds what is never written to it (SQLite takes any kind of value).
     """
+    try:
+        return _relink(previous, row)
+    except (TypeError, ValueError, AttributeError, struct_error):
+        return None
+
+
+def _relink(previous: bytes, row: Sequence[Any]) -> bytes | None:
     (
         position, stream, version, type_name, schema, event_id, dedupe, recorded_at, causation, actor, salt, body,
         commitment, _,

@@ -9,12 +9,13 @@ from contextlib import closing
 from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 
 from monitor.core.events import PayloadErased, Recorded
 from monitor.core.views import ALL
-from monitor.errors import ChainBroken, UsageError
+from monitor.errors import ChainBroken, StoreError, UsageError
 from monitor.ports import Head
 from monitor.store.chain import GENESIS, StoredEvent, relink
 from monitor.store.fold import AnyView, KeptRow, changes, recorded
@@ -26,11 +27,13 @@ BATCH = 2000
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What `verify` saw: the head up to which it looked, how many views it folded, and the first thing wrong.
 
-    `position` is the first bad one; both it and `reason` are None where all is well.
+    `position` is the first bad one; both it and `reason` are None where all is well. `wanted_at` is where the head that
+    was asked for stands.
     """
 
     head: Head
     views: int
+    wanted_at: int | None = None
     position: int | None = None
     reason: str | None = None
 
@@ -51,9 +54,10 @@ def verify(
         raise UsageError("--head: not a chain hash (64 hex digits, as `monitor log` and digests print them)")
     with store.snapshot() as now:
         end, last, misnumbered = now.head, now.last, now.misnumbered()
-    seen = Head(end.position, end.hash.hex(), end.epoch)
+    digest = end.hash if isinstance(end.hash, bytes) else b""
+    seen = Head(end.position, digest.hex(), end.epoch)
     try:
-        _check_chain(store, end.position, end.hash, bytes.fromhex(head) if head else None)
+        wanted_at = _check_chain(store, end.position, digest, bytes.fromhex(head) if head else None)
         if last > end.position:
             raise ChainBroken(end.position + 1, f"beyond the log's head, which is at {end.position}")
         if misnumbered is not None:
@@ -62,15 +66,16 @@ def verify(
             _check_views(store, views)
     except ChainBroken as broken:
         return Verified(head=seen, views=0, position=broken.position, reason=broken.reason)
-    return Verified(head=seen, views=0 if chain_only else len(views))
+    return Verified(head=seen, views=0 if chain_only else len(views), wanted_at=wanted_at)
 
 
-def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None) -> None:
+def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None) -> int | None:
+    """Where the wanted head stands."""
     previous, expected = GENESIS, 1
-    found = wanted in (None, GENESIS)
+    found = 0 if wanted == GENESIS else None
     bare: set[int] = set()  # erased bodies, and what PayloadErased says of them: few
     vouched: set[int] = set()
-    for page in store.pages(0, upto=upto):
+    for page in _pages(store, upto):
         for row in page:
             position, body, row_hash = row[0], row[11], row[13]
             if position != expected:
@@ -82,7 +87,7 @@ def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None)
             elif row[3] == "PayloadErased" and isinstance(event := recorded(row).event, PayloadErased):
                 vouched.add(event.position)
             if row_hash == wanted:
-                found = True
+                found = position
             previous, expected = row_hash, expected + 1
     if expected <= upto:
         raise ChainBroken(expected, f"missing: the tail is cut, the log's head is at {upto}")
@@ -96,12 +101,28 @@ def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None)
         raise ChainBroken(
             position, "erased, and no event says so" if position in unsaid else "said to be erased, is not"
         )
-    if not found:
-        assert wanted is not None
+    if wanted is not None and found is None:
         raise ChainBroken(
-            expected,
-            f"missing: the head {wanted.hex()} seen earlier is not in this log; cut off, restored or rewritten",
+            upto,
+            f"the log ends here, and the head {wanted.hex()} seen earlier is not in it; cut off, restored or rewritten",
         )
+    return found
+
+
+def _pages(store: KeptLog, upto: int) -> Iterator[Sequence[Any]]:
+    """All rows. Raises `ChainBroken` at the first that the database cannot give (text that is no UTF-8, say)."""
+    after = 0
+    try:
+        for page in store.pages(0, upto=upto):
+            yield page
+            after = page[-1][0] if page else after
+    except StoreError as error:
+        for position in range(after + 1, upto + 1):
+            try:
+                next(store.stored(position - 1, upto=position), None)
+            except StoreError:
+                raise ChainBroken(position, f"cannot be read: {error}") from error
+        raise
 
 
 def _erased_after(store: KeptLog, position: int) -> set[int]:

@@ -172,6 +172,31 @@ def test_by_the_rules_of_then_or_of_now(desk: Workspace, entry: Callable[[str], 
     assert "(in force now)" in desk.look("explain", entry("fallen.txt"), "--now").out
 
 
+def test_an_alert_is_explained_by_the_revision_and_the_book_that_raised_it(work: Workspace) -> None:
+    work.sources(folder=True)
+    for number, text in enumerate(("machine tools for Russia", "machine tools for Russia and more", "of nothing"), 1):
+        work.write("seeds/documents/one.txt", f"Trade, {number}\n\n{text}\n")
+        assert work.look("run", "--once").code == 0
+    then = work.status()["rules_revision"]
+    work.theme(when='"nothing of this"')
+    assert work.look("run", "--once").code == 0
+    [alert] = work.list("alerts")
+    [entry_id] = alert["entry_ids"]
+    done = work.look("explain", alert["alert_id"])
+    assert done.out.splitlines()[:5] == [
+        f"entry {entry_id}, revision 2: Trade, 2",
+        f"rule book {then}",
+        "the alert rests on this revision; there is a newer one, 3:",
+        f"    `monitor explain {entry_id}`",
+        "",
+    ]
+    assert '✓ "machine tools" and "Russia"' in done.out
+    [row] = work.look("explain", alert["alert_id"], "--json").rows
+    assert (row["revision"], row["latest_revision"], row["book"]) == (2, 3, then)
+    assert "revision 3: Trade, 3" in work.look("explain", entry_id).out
+    assert "theme machines: not matched" in work.look("explain", alert["alert_id"], "--now").out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
