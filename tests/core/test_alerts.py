@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from monitor.core import events as ev
+from monitor.core import views
 from monitor.core.alerts import Candidate, alert_id, closes_at, decide, reminder_due
 from monitor.core.entries import Arrival
 from monitor.core.views import AlertRow
@@ -137,8 +138,20 @@ def another(**fields: object) -> Candidate:
 def test_ten_more_copies_leave_an_acknowledged_alert_alone() -> None:
     alert = open_alert(state="acknowledged")
     for number in range(2, 12):
-        decided = decide(match(), replace(ENTRY, entry_id=f"ent-{number}"), alert)
-        assert isinstance(decided, ev.AlertSuppressed)
+        assert_quietly_added(decide(match(), replace(ENTRY, entry_id=f"ent-{number}"), alert))
+
+
+def test_an_old_copy_that_a_new_source_brings_is_added_quietly_whatever_it_meets() -> None:
+    severe = match(severity=Severity.CRITICAL)
+    for state in ("open", "acknowledged", "closed"):
+        assert_quietly_added(decide(severe, another(arrival=Arrival.BASELINE), open_alert(state=state)))
+
+
+def assert_quietly_added(decided: ev.Event) -> None:
+    """Grouped for a reason that no window gathers, and the alert stays as it is."""
+    assert isinstance(decided, ev.AlertGrouped)
+    assert (decided.reason, decided.severity) == ("copy", open_alert().severity)
+    assert views.ALERT_EVENTS.keys(decided, 7) == ()
 
 
 def test_a_closed_alert_is_revived_by_a_further_entry() -> None:
@@ -149,7 +162,7 @@ def test_a_closed_alert_is_revived_by_a_further_entry() -> None:
 
 def test_a_silenced_alert_is_revived_once_nothing_hides_it() -> None:
     alert = open_alert(state="silenced")
-    assert isinstance(decide(match(), another(), alert, silence="sil-1"), ev.AlertSuppressed)
+    assert_quietly_added(decide(match(), another(), alert, silence="sil-1"))
     decided = decide(match(), another(), alert)
     assert isinstance(decided, ev.AlertReopened)
     assert decided.reason == "revived"

@@ -144,7 +144,7 @@ def rebuild_killed(place: Place, before: int) -> None:
 
 
 def test_crash_matrix_15_an_acknowledgement_that_races_a_kill_is_recorded_or_refused_never_half(place: Place) -> None:
-    raised = sample(ev.AlertRaised, alert_id="al-1")
+    raised = sample(ev.AlertRaised, alert_id="al-1", silence=None)
     filled(place, ev.NewEvent(stream="alert/al-1", event=raised))
     acknowledged = ev.NewEvent(stream="alert/al-1", event=ev.AlertAcknowledged(alert_id="al-1"), event_id="act-1")
     for commit, work, state in (
