@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -98,7 +98,9 @@ URGENT = frozenset(
         "ConfigurationRefused",
     }
 )
-"""Notices that a person must act on. A source that turns blind is told with the next message."""
+"""Notices that a person must act on. A source that fails is told with the next message."""
+
+MENDED_BY = {"RuleBookRefused": "RuleBookAdopted", "ConfigurationRefused": "ConfigurationAdopted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class _Carried:
 
     left_out: list[Routed]
     deferred: list[views.AlertEventRow]
-    notices: list[digests.Notice]
+    notices: list[views.NoticeRow]
 
 
 class Gatherer:
@@ -169,7 +171,8 @@ class Gatherer:
         receiver = configuration.book.receiver(window.receiver)
         sections = digests.arrange(self._news(rows))
         detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
-        notices = [*earlier.notices, *self.notices_for(window.receiver, window.after, window.upto)]
+        rows_for_operators = [*earlier.notices, *self.notices_for(window.receiver, window.after, window.upto)]
+        notices = [self._notice(row) for row in self.standing(rows_for_operators, window.upto)]
         return digests.Digest(
             digest_id=self.digest_id(window.window_id),
             window_id=window.window_id,
@@ -199,11 +202,25 @@ class Gatherer:
         known = self._timeline.at(upto).book.receiver(receiver)
         return divide(routed, mode, known.quiet if known else None)
 
-    def notices_for(self, receiver: str, after: int, upto: int) -> Sequence[digests.Notice]:
+    def notices_for(self, receiver: str, after: int, upto: int) -> list[views.NoticeRow]:
         """What an operator is told of positions (after, upto]; nothing where the receiver is none at `upto`."""
         if receiver not in self._timeline.at(upto).book.operator:
-            return ()
-        return [digests.notice(row, about) for row, about in self.notices(receiver, after, upto)]
+            return []
+        return self.standing(self.notices(receiver, after, upto), upto)
+
+    def standing(self, notices: Iterable[views.NoticeRow], upto: int) -> list[views.NoticeRow]:
+        """Notices without the refusals that another edit has mended or replaced at `upto`."""
+        rows = list(notices)
+        last = {row.kind: row.position for row in rows}
+        return [
+            row
+            for row in rows
+            if row.kind not in MENDED_BY
+            or (row.position == last[row.kind] and not self._happened(MENDED_BY[row.kind], row.position, upto))
+        ]
+
+    def _happened(self, kind: str, after: int, upto: int) -> bool:
+        return next(self._store.read(after, upto=upto, types=(kind,), limit=1), None) is not None
 
     def _carried(self, window: Window) -> _Carried:
         """What the windows before left out or deferred, and no digest told yet."""
@@ -271,15 +288,17 @@ class Gatherer:
         entries = [entry_at(self._store, entry_id, upto) for entry_id in wanted]
         return digests.story_line(group, alerts, entries, detailed=detailed)
 
-    def notices(self, receiver: str, after: int, upto: int) -> Iterator[tuple[views.NoticeRow, str]]:
-        """Notices for an operator with position in (after, upto], each with what it is about in words."""
+    def notices(self, receiver: str, after: int, upto: int) -> Iterator[views.NoticeRow]:
+        """Notices for an operator with position in (after, upto]."""
         for row in self._store.rows(views.NOTICES, after=after, upto=upto):
             delivery = self._delivery_of(row)
-            if delivery is None:
-                yield row, row.subject
-            elif delivery.receiver != receiver or row.kind == "DeliveryIncomplete":
-                # Not of its own deaf ear, of which it could never hear.
-                yield row, f"{delivery.receiver} ({delivery.recipient})"
+            # Not of its own deaf ear, of which it could never hear.
+            if delivery is None or delivery.receiver != receiver or row.kind == "DeliveryIncomplete":
+                yield row
+
+    def _notice(self, row: views.NoticeRow) -> digests.Notice:
+        delivery = self._delivery_of(row)
+        return digests.notice(row, f"{delivery.receiver} ({delivery.recipient})" if delivery else row.subject)
 
     def urgent(self, row: views.NoticeRow) -> bool:
         """Whether a notice is worth a message of its own. What went wrong with a message of mere notices is not: two

@@ -140,12 +140,12 @@ class Notifier:
     def _message_to_come(self, receiver: Receiver, now: datetime) -> Iterator[datetime]:
         quiet = receiver.quiet.hours.around(now) if receiver.quiet else None
         pending = self._lookout.known(receiver.name)
-        asking = pending.asking(receiver.quiet if quiet else None) if pending else None
+        asking = pending.asking(receiver, receiver.quiet if quiet else None) if pending else None
         if asking is not None:
-            yield asking[1] + receiver.group_wait
+            yield asking.due
         elif quiet is not None:
             row = self._store.get(views.RECEIVERS, receiver.name)
-            if (pending and pending.first) or (row and row.deferred):
+            if (pending and pending.asking(receiver, None)) or (row and row.deferred):
                 yield quiet[1]
 
     def clock_set_back(self, step: timedelta) -> None:
@@ -251,16 +251,16 @@ class Notifier:
         if row.deferred and quiet is None:
             window_id = derived_id("win", receiver.name, "after quiet hours", str(row.upto))
             return self._compose.window(row, window_id, upto, now)
-        asking = pending.asking(quiet)
+        asking = pending.asking(receiver, quiet)
         if asking is None:
             self._pass_over(row, pending, version)
             return None
-        position, at, last = asking
-        # A negative age: recorded before the clock was set back. It has waited.
-        if not settle and timedelta(0) <= now - at < receiver.group_wait:
+        # What was recorded before the clock was set back has waited.
+        if not settle and asking.since <= now < asking.due:
             return None
         mode = ev.WindowMode.WHOLE if quiet is None else ev.WindowMode.PIERCED
-        return self._compose.window(row, schedule.immediate_window_id(receiver.name, position), upto, last, mode)
+        window_id = schedule.immediate_window_id(receiver.name, asking.position)
+        return self._compose.window(row, window_id, upto, asking.last, mode)
 
     def _pass_over(self, row: views.ReceiverRow, pending: Pending, version: int) -> None:
         """Now and then put on record how far there was nothing for a receiver, so that no restart looks there again."""

@@ -61,7 +61,8 @@ def test_an_edit_its_receipt_its_finds_and_a_fault(work: Workspace, clock: WallC
     assert list(_titles(work)) == ["Machine tools seized"]
     before = work.status()["rules_revision"]
 
-    with work.daemon() as daemon:
+    clock.shift(0)
+    with work.daemon(env=clock.env) as daemon:
         daemon.ready()
         # a term is added: the next entry is flagged, that of yesterday is found, its owner is told
         saved = time.monotonic()
@@ -94,6 +95,7 @@ def test_an_edit_its_receipt_its_finds_and_a_fault(work: Workspace, clock: WallC
         assert re.search(fault, " ".join(_plain(told).split()))
         assert "not in force" in told["Subject"]
         assert any(re.search(fault, line) for line in work.status()["faults"])
+        clock.shift(60)
         await_that(
             lambda: any("did you mean 'russia'" in " ".join(_plain(got).split()) for got in _box(work, "duty")),
             within=10, what="the operator hears of it",

@@ -628,11 +628,12 @@ def test_long_stretches_without_anything_for_a_receiver_are_put_on_record():
     assert again == (desk.digests("rare")[0].content, desk.digests("rare")[0].content_hash)
 
 
-async def test_an_operator_hears_at_once_of_what_a_person_must_mend():
+async def test_an_operator_hears_within_a_minute_of_what_a_person_must_mend():
     desk = Desk(book(outbox("duty"), outbox("file"), routes=[Route(to=("duty",))], operator=["file"]))
     desk.receiver("duty").outcomes = [failed("HTTP 410", receiver_gone=True)]
     desk.alert("A crane fell")
     await desk.turn()
+    desk.clock.advance(minutes=1)
     await desk.turn()
     (told,) = desk.digests("file")
     assert [(note.kind, note.subject) for note in digests.decode(told.content).notices] == [
@@ -651,6 +652,7 @@ async def test_an_operator_hears_of_an_address_that_did_not_get_what_the_others_
     desk.alert("A crane fell")
     for _ in range(4):
         await desk.turn()
+        desk.clock.advance(minutes=1)
     words = "b@example.org: 550 no such user"
     # the others of the same receiver can hear of it: they are not deaf
     for name in ("file", "duty"):
@@ -677,12 +679,64 @@ async def test_a_source_that_turns_blind_is_told_with_the_next_message_only():
     assert [note.kind for note in digests.decode(desk.digests()[0].content).notices] == ["SourceFailed"]
 
 
-async def test_refused_rules_are_told_to_the_operator_at_once():
+def refuse(desk: Desk, *faults: str) -> None:
+    desk.append("rulebook", ev.RuleBookRefused(revision="r", faults=faults))
+
+
+def notes(composed: ev.DigestComposed) -> list[str]:
+    return [note.detail for note in digests.decode(composed.content).notices]
+
+
+async def test_refused_rules_are_told_to_the_operator_once_nobody_saves_any_more():
     desk = Desk()
-    desk.append("rulebook", ev.RuleBookRefused(revision="r", faults=("themes/x.yaml:1:1: no", "themes/x.yaml:2:1: no")))
-    await desk.turn()
-    (note,) = digests.decode(desk.digests()[0].content).notices
-    assert note.detail == "themes/x.yaml:1:1: no (+1 more)"
+    for number in range(8):  # one saves and saves, and it is never quite right
+        refuse(desk, f"themes/x.yaml:{number}:1: no", "themes/x.yaml:9:1: no")
+        assert desk.close() == 0
+        wakeup = desk.notifier.next_wakeup(desk.clock())
+        assert wakeup == desk.clock() + timedelta(minutes=1)
+        desk.clock.advance(seconds=59)
+    assert desk.close() == 0
+    desk.clock.advance(seconds=1)
+    assert desk.close() == 1
+    assert list(map(notes, desk.digests())) == [["themes/x.yaml:7:1: no (+1 more)"]]
+    desk.clock.advance(hours=1)
+    assert desk.close() == 0
+
+
+async def test_a_refusal_that_the_next_save_mends_is_told_to_nobody():
+    desk = Desk(book(outbox(always=True)))
+    refuse(desk, "themes/x.yaml:1:1: no")
+    desk.close()
+    desk.append("rulebook", ev.RuleBookAdopted(revision="s", changed={}, removed=()))
+    desk.clock.advance(minutes=2)
+    assert desk.close() == 0
+    desk.alert("A crane fell")
+    desk.close()
+    assert list(map(notes, desk.digests())) == [[]]
+    refuse(desk, "themes/x.yaml:2:1: no")
+    desk.clock.advance(minutes=1)
+    desk.close()
+    assert notes(desk.digests()[-1]) == ["themes/x.yaml:2:1: no"]
+    for composed in desk.digests():
+        stored, again = desk.composer.rebuild(composed.digest_id)
+        assert stored.content == digests.encode(again)[0]
+
+
+async def test_notices_that_never_end_are_told_after_ten_minutes():
+    desk = Desk()
+    for _ in range(21):
+        refuse(desk, "themes/x.yaml:1:1: no")
+        desk.close()
+        desk.clock.advance(seconds=30)
+    assert len(desk.digests()) == 1
+
+
+async def test_notices_come_with_the_next_alert_without_a_wait_of_their_own():
+    desk = Desk()
+    refuse(desk, "themes/x.yaml:1:1: no")
+    desk.alert("A crane fell")
+    desk.close()
+    assert list(map(notes, desk.digests())) == [["themes/x.yaml:1:1: no"]]
 
 
 async def test_two_deaf_operators_do_not_tell_each_other_for_ever():
@@ -692,6 +746,7 @@ async def test_two_deaf_operators_do_not_tell_each_other_for_ever():
     desk.alert()
     for _ in range(6):
         await desk.turn()
+        desk.clock.advance(minutes=1)
     assert [composed.receiver for composed in desk.digests()] == ["a", "b"]
 
 

@@ -222,6 +222,9 @@ async def test_a_fault_is_told_to_the_owner_at_once_and_to_the_operator():
     desk.edit(f"{PATH}: unknown concept 'crnes'; did you mean 'cranes'?", "themes/new.yaml: this is no theme")
     desk.follow()
     await desk.turn()
+    assert not desk.messages("file")
+    desk.clock.advance(minutes=1)
+    await desk.turn()
     [told] = desk.told("owner")
     assert told.faults == (f"rules/{PATH}:3:9: unknown concept 'crnes'; did you mean 'cranes'?",)
     assert (told.files, told.in_force_since, told.undo) == ((f"rules/{PATH}",), adopted, told.revision)
@@ -235,6 +238,7 @@ def test_an_owner_who_hears_of_faults_as_operator_is_told_once():
     desk = EditedDesk(book(outbox("owner"), operator=["owner"]))
     desk.edit(f"{PATH}: a fault")
     desk.follow()
+    desk.clock.advance(minutes=1)
     desk.close()
     [composed] = desk.digests()
     assert digests.decode(composed.content).notices
