@@ -19,6 +19,16 @@ ROUND = 100  # attempts, some four days; then a person decides, and may grant an
 MAX_WORDS = 500
 
 
+FAILING_AFTER = timedelta(hours=1)
+"""A receiver that something could not reach for so long is told of to the operator."""
+
+
+def fails_for_long(delivery: DeliveryRow, composed_at: datetime, now: datetime) -> bool:
+    """Whether a delivery is tried in vain since its digest was composed, an hour ago or more."""
+    tried = delivery.state == "pending" and delivery.attempts > 0 and delivery.last_error is not None
+    return tried and now - composed_at >= FAILING_AFTER
+
+
 class Result(StrEnum):
     """What is known after an attempt."""
 

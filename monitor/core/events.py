@@ -368,6 +368,19 @@ class ReceiverRemoved(Event, frozen=True, kw_only=True):
     receiver: str
 
 
+class ReceiverFailing(Event, frozen=True, kw_only=True):
+    """What waits for this receiver has failed to reach it for an hour (said once, not at each try)."""
+
+    receiver: str
+    error: str
+
+
+class ReceiverRecovered(Event, frozen=True, kw_only=True):
+    """Nothing that failed for an hour waits for this receiver any more."""
+
+    receiver: str
+
+
 class ReceiverHeld(Event, frozen=True, kw_only=True):
     """Nothing more is sent to this receiver until a person releases it or it gets another `recipient` (HTTP 410)."""
 

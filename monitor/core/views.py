@@ -163,6 +163,7 @@ class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `carried`: behind this position lies what past windows left out or deferred and no digest told yet; `deferred`:
     there is something that the next whole window tells.
+    `failing`: why something has not reached it for an hour.
     `held`: why nothing is sent to it; `held_recipient` is whom that was about.
     """
 
@@ -174,6 +175,7 @@ class ReceiverRow(msgspec.Struct, frozen=True, kw_only=True):
     last_due: datetime | None
     carried: int | None
     deferred: bool
+    failing: str | None
     held: str | None
     held_recipient: str | None
     position: int
@@ -584,7 +586,14 @@ SILENCES = View(
 
 
 RECEIVER_EVENTS = (
-    ev.ReceiverAdded | ev.ReceiverRemoved | ev.ReceiverHeld | ev.ReceiverReleased | ev.WindowClosed | ev.DigestComposed
+    ev.ReceiverAdded
+    | ev.ReceiverRemoved
+    | ev.ReceiverFailing
+    | ev.ReceiverRecovered
+    | ev.ReceiverHeld
+    | ev.ReceiverReleased
+    | ev.WindowClosed
+    | ev.DigestComposed
 )
 
 
@@ -597,7 +606,8 @@ def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> 
     if isinstance(event, ev.ReceiverAdded):
         return ReceiverRow(
             receiver=event.receiver, added=recorded.position, added_at=recorded.recorded_at, upto=recorded.position,
-            last_window_id=None, last_due=None, carried=None, deferred=False, held=None, held_recipient=None,
+            last_window_id=None, last_due=None, carried=None, deferred=False, failing=None, held=None,
+            held_recipient=None,
             position=recorded.position,
         )  # fmt: skip
     if row is None:
@@ -609,6 +619,10 @@ def _fold_receiver(row: ReceiverRow | None, recorded: ev.Recorded, key: str) -> 
             return _after_window(row, event)
         case ev.DigestComposed() if event.window_id == row.last_window_id and not row.deferred:
             return replace(row, carried=None)
+        case ev.ReceiverFailing():
+            return replace(row, failing=event.error)
+        case ev.ReceiverRecovered():
+            return replace(row, failing=None)
         case ev.ReceiverHeld():
             return replace(row, held=event.reason, held_recipient=event.recipient)
         case ev.ReceiverReleased():
@@ -626,7 +640,7 @@ def _after_window(row: ReceiverRow, event: ev.WindowClosed) -> ReceiverRow:
     )  # fmt: skip
 
 
-RECEIVERS = View("receivers", 2, ReceiverRow, _receiver_keys, _fold_receiver, sort=lambda row: row.position)
+RECEIVERS = View("receivers", 3, ReceiverRow, _receiver_keys, _fold_receiver, sort=lambda row: row.position)
 
 
 def _window_keys(event: ev.Event, position: int) -> tuple[str, ...]:
@@ -748,6 +762,8 @@ def _notice_of(event: ev.Event | None) -> tuple[str, str] | None:
             return event.delivery_id, event.error
         case ev.ReceiverHeld():
             return event.receiver, event.reason
+        case ev.ReceiverFailing():
+            return event.receiver, event.error
         case ev.OutboxHeld():
             return "", event.reason
         case _:

@@ -1,4 +1,6 @@
-"""What passing time does: silences end, quiet alerts close, and who has not acknowledged an alert is reminded."""
+"""What passing time does: silences end, quiet alerts close, reminders fall due, and a receiver that cannot be reached for
+long is told of.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from datetime import datetime, timedelta
 from monitor.core import events as ev
 from monitor.core import silences, views
 from monitor.core.alerts import closes_at, reminder_due
+from monitor.core.deliveries import fails_for_long
 from monitor.core.routing import Configuration, Receiver
 from monitor.errors import WrongVersion
 from monitor.pipeline.gather import Timeline
@@ -18,6 +21,7 @@ CLOSE_AFTER = timedelta(days=7)
 """For alerts of a theme that is no longer in the rules."""
 
 BATCH = 200
+MINUTE = timedelta(minutes=1)
 
 MOST_LOOKS = 2000
 """So many alerts are looked at in one step, so that windows never wait for long; the others come in the next."""
@@ -35,6 +39,7 @@ class Elapsed:
         self._configuration: Configuration | None = None
         self._shortest = CLOSE_AFTER
         self._seen = 0
+        self._looked_at_deliveries: datetime | None = None
         self._due: list[tuple[datetime, str, str]] = []  # (not before, alert, receiver or CLOSING)
 
     def step(self, now: datetime) -> None:
@@ -42,6 +47,9 @@ class Elapsed:
         ended = silences.overdue(self._store.rows(views.SILENCES, facet=ACTIVE), now)
         if ended:
             self._store.append(Commit(events=tuple(over(row.silence_id, "time") for row in ended)))
+        if self._looked_at_deliveries is None or not timedelta(0) <= now - self._looked_at_deliveries < MINUTE:
+            self._look_at_deliveries(now)
+            self._looked_at_deliveries = now
         self._follow()
         looks = MOST_LOOKS
         try:
@@ -52,6 +60,26 @@ class Elapsed:
         except BaseException:
             self._configuration = None
             raise
+
+    def _look_at_deliveries(self, now: datetime) -> None:
+        """Say which receivers could not be reached for long, and which can be again."""
+        found: dict[str, str] = {}
+        for row in self._store.rows(views.DELIVERIES, facet="pending"):
+            digest = self._store.get(views.DIGESTS, row.digest_id) if row.attempts else None
+            if digest is not None and fails_for_long(row, digest.composed_at, now):
+                found.setdefault(row.receiver, f"{row.recipient}: {row.last_error}")
+        events: list[ev.NewEvent] = []
+        for known in self._store.rows(views.RECEIVERS):
+            name = known.receiver
+            event: ev.Event | None = None
+            if known.failing is None and name in found:
+                event = ev.ReceiverFailing(receiver=name, error=found[name])
+            elif known.failing is not None and name not in found:
+                event = ev.ReceiverRecovered(receiver=name)
+            if event is not None:
+                events.append(ev.NewEvent(stream=f"receiver/{name}", event=event))
+        if events:
+            self._store.append(Commit(events=tuple(events)))
 
     def _follow(self) -> None:
         """Take in what became of alerts since the last step; all of them where the configuration changed."""

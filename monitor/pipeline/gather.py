@@ -92,6 +92,7 @@ URGENT = frozenset(
         "DeliveryFailed",
         "DeliveryUnknown",
         "DeliveryIncomplete",
+        "ReceiverFailing",
         "ReceiverHeld",
         "OutboxHeld",
         "RuleBookRefused",
@@ -293,7 +294,8 @@ class Gatherer:
         for row in self._store.rows(views.NOTICES, after=after, upto=upto):
             delivery = self._delivery_of(row)
             # Not of its own deaf ear, of which it could never hear.
-            if delivery is None or delivery.receiver != receiver or row.kind == "DeliveryIncomplete":
+            about = delivery.receiver if delivery else row.subject if row.kind == "ReceiverFailing" else None
+            if about != receiver or row.kind == "DeliveryIncomplete":
                 yield row
 
     def _notice(self, row: views.NoticeRow) -> digests.Notice:

@@ -15,7 +15,7 @@ from monitor.core.schedule import At, Daily, Every
 from monitor.matching.model import Severity
 from monitor.pipeline.notify import MOST_MISSED
 from monitor.pipeline.silencing import Matchers, add_silence
-from tests.pipeline.desk import THEME, Desk, book, outbox
+from tests.pipeline.desk import DELIVERED, THEME, Desk, book, failed, outbox
 
 ZONES = ("Europe/Vienna", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "UTC")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -484,3 +484,44 @@ def test_over_every_change_of_the_clock_each_local_day_has_its_window_once(zone:
     assert 2 * days <= len(closed) <= 2 * days + 2
     assert dues == sorted(dues)
     assert len({row.window_id for row in closed}) == len(closed)
+
+
+# --- receivers that cannot be reached
+
+
+@pytest.mark.anyio
+async def test_a_receiver_that_fails_for_an_hour_is_told_of_by_another_one_once() -> None:
+    desk = Desk(book(outbox("boss"), outbox("hook"), routes=[Route(to=("hook",))], operator=["boss", "hook"]))
+    desk.receiver("hook").outcomes = [failed("HTTP 503")]
+    desk.alert("A crane fell")
+    for _ in range(90):
+        desk.close()
+        await desk.deliver()
+        desk.clock.advance(minutes=2)
+    assert [event.receiver for event in desk.events(ev.ReceiverFailing)] == ["hook"]
+    notices = [digests.decode(composed.content).notices for composed in desk.digests("boss")]
+    assert [[(one.kind, one.subject) for one in each] for each in notices] == [[("ReceiverFailing", "hook")]]
+    assert len(desk.digests("hook")) == 1  # not of its own deaf ear
+
+    desk.receiver("hook").outcomes = [DELIVERED]
+    desk.restart()
+    for _ in range(60):
+        desk.close()
+        await desk.deliver()
+        desk.clock.advance(minutes=2)
+    assert desk.events(ev.ReceiverRecovered) == [ev.ReceiverRecovered(receiver="hook")]
+    assert len(desk.events(ev.ReceiverFailing)) == 1
+    assert_rebuilt(desk)
+
+
+@pytest.mark.anyio
+async def test_a_receiver_that_is_back_within_the_hour_is_not_told_of() -> None:
+    desk = Desk(book(outbox("boss"), outbox("hook"), routes=[Route(to=("hook",))], operator=["boss"]))
+    desk.receiver("hook").outcomes = [failed("HTTP 503")] * 3 + [DELIVERED]
+    desk.alert("A crane fell")
+    for _ in range(90):
+        desk.close()
+        await desk.deliver()
+        desk.clock.advance(minutes=2)
+    assert desk.deliveries()[0].state == "delivered"
+    assert not desk.events(ev.ReceiverFailing)

@@ -244,6 +244,7 @@ _NOTICES = {
     "DeliveryFailed": "a digest did not reach {subject}: {detail}",
     "DeliveryIncomplete": "a digest did not reach all of {subject}: {detail}",
     "DeliveryUnknown": "a digest may not have reached {subject}; held: {detail}",
+    "ReceiverFailing": "for an hour nothing reaches receiver {subject}, and it is tried on: {detail}",
     "ReceiverHeld": "nothing more is sent to receiver {subject}: {detail}",
     "OutboxHeld": "nothing is sent at all: {detail}; let it go with `monitor deliveries release --all`",
 }
