@@ -1,6 +1,4 @@
-"""What passing time does: silences end, quiet alerts close, reminders fall due, and a receiver that cannot be reached for
-long is told of.
-"""
+"""What passing time does: silences end, quiet alerts close, reminders fall due, receivers that fail for long are named."""
 
 from __future__ import annotations
 
