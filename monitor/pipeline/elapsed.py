@@ -1,4 +1,4 @@
-"""What passing time does: silences end, quiet alerts close, reminders fall due, receivers that fail for long are named."""
+"""What passing time does: silences end, quiet alerts close, reminders fall due, failing receivers are told of."""
 
 from __future__ import annotations
 
