@@ -236,10 +236,20 @@ class Monitor:
     def summary(self) -> str:
         """How it stands, in one line for a person."""
         store = self.store
-        counts = f"{store.count(views.ENTRIES)} entries, {store.count(views.OPEN_ALERTS, facet='open')} open alerts"
-        sent = f"{store.count(views.DELIVERIES, facet='delivered')} deliveries made"
-        waiting = f"{store.count(views.DELIVERIES, facet='pending')} pending"
-        return f"position {store.head().position}: {counts}, {sent}, {waiting}"
+        sources = [row for row in store.rows(views.SOURCES) if row.state != "removed"]
+        failing = sum(row.state == "failing" for row in sources)
+        said = [
+            f"{count:,} {one if count == 1 else more}"
+            for count, one, more in (
+                (store.count(views.ENTRIES), "entry", "entries"),
+                (store.count(views.OPEN_ALERTS, facet="open"), "open alert", "open alerts"),
+                (store.count(views.DELIVERIES, facet="delivered"), "delivery made", "deliveries made"),
+                (store.count(views.DELIVERIES, facet="pending"), "pending", "pending"),
+            )
+        ]
+        if failing:
+            said.append(f"{failing} of {len(sources)} sources failing (`monitor status` tells why)")
+        return f"position {store.head().position}: {', '.join(said)}"
 
     async def seconds_to_next(self) -> float | None:
         """How long until something is due; None where nothing is in sight."""
@@ -272,8 +282,6 @@ async def opened(settings: Settings) -> AsyncIterator[Monitor]:
         store = await asyncio.to_thread(open_store_to_write, settings, clock)
         undo.push_async_callback(asyncio.to_thread, store.close)
         undo.enter_context(store.database.sole())
-        for note in store.notes:
-            log.warning(note)
         client = Client(clock=clock, contact=settings.contact, networks=networks, proxy=settings.proxy, secrets=known)
         undo.push_async_callback(client.aclose)
         workers = Workers()

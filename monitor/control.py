@@ -156,6 +156,16 @@ def ask(state: Path, act: str, args: dict[str, Any], *, actor: str) -> dict[str,
     raise _ERRORS.get(answer["exit"], MonitorError)(answer["error"])
 
 
+def listens(state: Path) -> bool:
+    """Whether a daemon listens on this state folder; nothing is asked of it."""
+    try:
+        connection, _ = _connect(state)
+    except NoDaemon:
+        return False
+    connection.close()
+    return True
+
+
 _ERRORS: dict[int, type[MonitorError]] = {1: NotFound, 2: UsageError, 69: Unavailable, 75: TryAgain}
 
 

@@ -55,7 +55,7 @@ _COMMANDS = (
     ("import", "log:import_", "A log in, from JSON Lines."),
     ("backup", "log:backup", "A consistent copy of the database, while the daemon runs."),
     ("restore", "log:restore", "A backup back; nothing is sent until `deliveries release`."),
-    ("status", "admin:status", "How it is."),
+    ("status", "admin:status", "Whether the daemon runs, what waits to be sent, and what fails."),
     ("schema", "rules:schema", "JSON Schema of theme, sources or receivers files, for editors."),
 )
 for _name, _target, _help in _COMMANDS:

@@ -43,13 +43,15 @@ def ingest(
     answer = hand_over("ingest", {"items": [acts.absolute(item) for item in items]})
     for line in answer["faults"]:
         print(f"monitor: {output.clean(line)}", file=sys.stderr)
-    entries = f"{answer['observed']} new and {answer['revised']} revised entries"
-    print(f"{entries}, {answer['alerts']} new alerts, position {answer['position']}")
+    revised = output.many(answer["revised"], "revised entry", "revised entries")
+    alerts = output.many(answer["alerts"], "new alert")
+    print(f"{answer['observed']:,} new and {revised}, {alerts}, position {answer['position']}")
     return 1 if items and answer["faults"] else 0
 
 
 def ack(
     alert: Annotated[str, Parameter(name="ALERT")],
+    /,
     *,
     close: Annotated[bool, Parameter(negative="", help="And close it.")] = False,
 ) -> None:
@@ -61,6 +63,7 @@ def ack(
 def verdict(
     alert: Annotated[str, Parameter(name="ALERT")],
     word: Annotated[str, Parameter(name="VERDICT", help="relevant or noise")],
+    /,
     *,
     note: Annotated[str, Parameter(help="Why, for the record.")] = "",
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from monitor import control
 from monitor.cli import context, output
 from monitor.cli.lists import Json
 from monitor.cli.reading import Reading
@@ -19,8 +20,9 @@ from monitor.errors import UsageError
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The contract's status object, and the faults of files that are not in force."""
+    """The contract's status object, whether a daemon runs, and the faults of files that are not in force."""
 
+    daemon: bool
     position: int
     entries: int
     open_alerts: int
@@ -38,7 +40,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def status(*, json: Json = False) -> None:
-    """How it is: position, entries, open alerts, what waits to be sent, failing sources, faulty files."""
+    """Whether the daemon runs; position, entries, open alerts, what waits to be sent, failing sources, faulty files."""
     with Reading(context.settings()) as reading:
         found = _status(reading)
         failing = [row for row in reading.rows(views.SOURCES) if row.state == "failing"]
@@ -47,6 +49,7 @@ def status(*, json: Json = False) -> None:
         return
     output.facts(
         {
+            "daemon": "running" if found.daemon else "not running; nothing is read or sent until `monitor run`",
             "log position": str(found.position),
             "entries": str(found.entries),
             "open alerts": _alerts(found),
@@ -58,11 +61,11 @@ def status(*, json: Json = False) -> None:
         }
     )
     if found.outbox_held is not None:
-        print(f"nothing is sent: {output.clean(found.outbox_held)}; `monitor deliveries release --all` lets it go on")
+        output.wrapped(f"nothing is sent: {found.outbox_held}; `monitor deliveries release --all` lets it go on")
     for row in failing:
-        print(f"source '{row.id}' fails since {output.moment(row.since)}: {output.clean(row.last_error or '')}")
+        output.wrapped(f"source '{row.id}' fails since {output.moment(row.since)}: {row.last_error or ''}")
     for fault in found.faults:
-        print(f"not in force: {output.clean(fault)}")
+        output.wrapped(f"not in force: {fault}")
 
 
 def _status(reading: Reading) -> Status:
@@ -75,6 +78,7 @@ def _status(reading: Reading) -> Status:
     outbox = store.get(views.OUTBOX, views.CURRENT)
     polled = [poll.last_ok for poll in store.polls() if poll.last_ok]
     return Status(
+        daemon=control.listens(reading.settings.state),
         position=store.head().position,
         entries=store.count(views.ENTRIES),
         open_alerts=store.count(views.OPEN_ALERTS, facet="open"),
@@ -97,7 +101,7 @@ def _alerts(found: Status) -> str:
     return f"{found.open_alerts}{unrouted}" + (f"; silences: {found.silences}" if found.silences else "")
 
 
-def init(folder: Annotated[Path, Parameter(name="DIR")]) -> None:
+def init(folder: Annotated[Path, Parameter(name="DIR")], /) -> None:
     """Make a working directory with a commented example of every file; what is there already stays."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"'{folder}' is a file; nothing was made")

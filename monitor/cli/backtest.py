@@ -68,7 +68,8 @@ def backtest(
     if not json:
         for (theme, rule), count in sorted(by_rule.items()):
             print(output.clean(f"{theme}/{rule}: {count:,}"), file=sys.stderr)
-        print(f"{looked:,} revisions of entries, {found:,} matched", file=sys.stderr)
+        looked_at = output.many(looked, "revision of an entry", "revisions of entries")
+        print(f"{looked_at}, {found:,} matched", file=sys.stderr)
 
 
 class _Matched(NamedTuple):
@@ -118,7 +119,8 @@ def _plain_lines(seen: Seen, themes: tuple[ThemeMatch, ...]) -> Iterator[str]:
         yield heading(seen)
     for theme in themes:
         for rule in theme.rules:
-            yield output.clean(f"    {theme.theme}/{rule.rule} ({rule.severity}): {_words(rule.evidence)}")
+            line = output.clean(f"    {theme.theme}/{rule.rule} ({rule.severity}): {_words(rule.evidence)}")
+            yield output.cut(line, output.screen())
 
 
 def _words(evidence: Iterable[Evidence]) -> str:
@@ -149,11 +151,11 @@ def near_misses(
                 output.json_lines([_near_miss_json(seen, miss)])
                 continue
             print(heading(seen))
-            print(output.clean(f"    {miss.theme}/{miss.rule}: {miss.failed}"))
+            output.wrapped(f"{miss.theme}/{miss.rule}: {miss.failed}", first="    ", hang=8)
             for line in sentences(seen, miss.evidence):
-                print(output.clean(f"    | {line}"))
+                output.wrapped(line, first="    | ", hang=6)
     if not json:
-        print(f"{total:,} near misses", file=sys.stderr)
+        print(output.many(total, "near miss", "near misses"), file=sys.stderr)
 
 
 def _near_miss_json(seen: Seen, miss: NearMiss) -> dict[str, Any]:
@@ -209,11 +211,11 @@ def run_over(start: Callable[[], Task[Result]], whole: Stretch, jobs: int | None
     return tried.run(start, tried.stretches(whole, jobs), jobs)
 
 
-def heading(seen: Seen) -> str:
-    """The line that names a revision of an entry."""
+def heading(seen: Seen, indent: str = "") -> str:
+    """The line that names a revision of an entry, as much of it as the screen takes."""
     revision = f", revision {seen.revision}" if seen.revision > 1 else ""
     title = one_line(seen.document.title) or one_line(seen.document.text, 80)
-    return output.clean(f"{seen.entry_id}{revision}: {title}")
+    return output.cut(output.clean(f"{indent}{seen.entry_id}{revision}: {title}"), output.screen())
 
 
 def sentences(seen: Seen, evidence: Iterable[Evidence]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -46,18 +47,21 @@ def deliveries(
             raise NotFound(f"no receiver is called '{receiver}'; known: {', '.join(known)}")
         rows = pick(reading.rows(views.DELIVERIES, as_of, facet=state), wanted, limit, json)
         if json:
-            output.json_lines(delivery_json(row) for row in rows)
+            output.json_lines(delivery_json(row, _composed_at(reading, row)) for row in rows)
             return
         output.listing(
             [
                 (
-                    (row.delivery_id, row.receiver, row.recipient, row.state, f"{row.attempts} attempts"),
+                    (
+                        row.delivery_id, output.moment(_composed_at(reading, row)), row.receiver, row.recipient,
+                        row.state, output.many(row.attempts, "attempt"),
+                    ),
                     row.last_error or "",
                 )
                 for row in rows
             ],
             empty="no deliveries",
-        )
+        )  # fmt: skip
 
 
 @app.command
@@ -78,15 +82,21 @@ def discard(*ids: Ids, all: All = False) -> None:
     _change("discard", ids, all)
 
 
-def delivery_json(row: views.DeliveryRow) -> dict[str, Any]:
-    """The contract's delivery object."""
+def delivery_json(row: views.DeliveryRow, composed_at: datetime | None) -> dict[str, Any]:
+    """The contract's delivery object, and when its digest was composed."""
     return {
         "delivery_id": row.delivery_id, "digest_id": row.digest_id, "receiver": row.receiver,
         "recipient": row.recipient, "channel": row.channel, "state": row.state, "attempts": row.attempts,
         "last_error": row.last_error, "position": row.position, "next_attempt": row.next_attempt,
+        "composed_at": composed_at,
     }  # fmt: skip
+
+
+def _composed_at(reading: Reading, row: views.DeliveryRow) -> datetime | None:
+    digest = reading.store.get(views.DIGESTS, row.digest_id)
+    return digest.composed_at if digest else None
 
 
 def _change(action: str, ids: tuple[str, ...], everything: bool) -> None:
     answer = hand_over("deliveries", {"action": action, "ids": list(ids), "all": everything})
-    print(f"{action}: {len(answer['changed'])} deliveries, position {answer['position']}")
+    print(f"{action}: {output.many(len(answer['changed']), 'delivery', 'deliveries')}, position {answer['position']}")

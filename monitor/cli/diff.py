@@ -140,17 +140,17 @@ class _Told:
             if terms:
                 said = ", ".join(f"{term} ({count:,})" for term, count in terms.most_common(SHOWN))
                 more = f", +{len(terms) - SHOWN:,} more" if len(terms) > SHOWN else ""
-                print(output.clean(f"    {change} by {said}{more}"))
+                output.wrapped(f"{change} by {said}{more}", first="    ", hang=8)
 
 
 def _print_entry(found: list[_Changed]) -> None:
     seen = found[0].seen
-    print(f"  {heading(seen)}")
+    print(heading(seen, "  "))
     for one in found:
-        print(output.clean(f"    {one.change.theme}/{one.change.rule}: {one.change.reason}"))
+        output.wrapped(f"{one.change.theme}/{one.change.rule}: {one.change.reason}", first="    ", hang=8)
     evidence = (hit for one in found for hit in (*one.change.evidence, *one.change.deciding))
     for line in sentences(seen, evidence):
-        print(output.clean(f"    | {line}"))
+        output.wrapped(line, first="    | ", hang=6)
 
 
 def _counts(counted: Iterable[tuple[tuple[str, str, str], int]]) -> str:

@@ -20,7 +20,7 @@ ReceiverName = Annotated[str, Parameter(name="RECEIVER")]
 
 
 @app.command
-def preview(receiver: ReceiverName, *, form: Form = "text") -> None:
+def preview(receiver: ReceiverName, /, *, form: Form = "text") -> None:
     """Print what this receiver would get if its window closed now; nothing is stored or sent."""
     from monitor.books import configure
     from monitor.core import digests
@@ -39,7 +39,7 @@ def preview(receiver: ReceiverName, *, form: Form = "text") -> None:
 
 
 @app.command
-def send(receiver: ReceiverName) -> None:
+def send(receiver: ReceiverName, /) -> None:
     """Close this receiver's window now and send its digest; the one due by its schedule holds what comes after."""
     answer = hand_over("digest send", {"receiver": receiver})
     if answer["digest_id"] is None:
@@ -51,6 +51,7 @@ def send(receiver: ReceiverName) -> None:
 @app.command
 def rebuild(
     digest: Annotated[str, Parameter(name="ID", help="A digest: dig-…")],
+    /,
     *,
     form: Annotated[
         Literal["text", "html", "mail", "json"] | None, Parameter(name="--format", help="Print it, too.")

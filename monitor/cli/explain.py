@@ -27,6 +27,7 @@ MAX_PLACES, FEW_PLACES = 6, 3
 
 def explain(
     thing: Annotated[str, Parameter(name="ALERT|ENTRY")],
+    /,
     *,
     theme: Theme = None,
     now: Annotated[bool, Parameter(negative="", help="By the rules in force now, not by those of then.")] = False,

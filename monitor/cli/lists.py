@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import PurePath
+from textwrap import indent
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -58,10 +59,13 @@ def entries(
             urls = {row.id: row.location for row in reading.rows(views.SOURCES, as_of)}
             output.json_lines(entry_json(row, urls, reading if full else None) for row in rows)
             return
-        output.listing(
-            [((row.entry_id, output.moment(row.first_seen), row.source_id), row.title) for row in rows],
-            empty="no entries",
-        )
+        shown = [((row.entry_id, output.moment(row.first_seen), row.source_id), row.title) for row in rows]
+        if not full or not rows:
+            output.listing(shown, empty="no entries")
+            return
+        for row, line in zip(rows, shown, strict=True):
+            output.listing([line], empty="")
+            print(indent(f"\n{output.paragraphs(reading.text(row)).strip()}\n", "    "))
 
 
 def alerts(
@@ -102,14 +106,17 @@ def stories(
             return
         output.listing(
             [
-                ((row.story_id, output.moment(row.last_seen), f"{len(row.entry_ids)} entries"), row.title)
+                (
+                    (row.story_id, output.moment(row.last_seen), output.many(len(row.entry_ids), "entry", "entries")),
+                    row.title,
+                )
                 for row in rows
             ],
             empty="no stories",
         )
 
 
-def show(thing: Annotated[str, Parameter(name="ID")], *, json: Json = False) -> None:
+def show(thing: Annotated[str, Parameter(name="ID")], /, *, json: Json = False) -> None:
     """Show one entry, story, alert, digest, delivery or silence, whole, with the events that made it."""
     with Reading(context.settings()) as reading:
         row, stream = _find(reading, thing)

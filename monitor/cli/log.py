@@ -116,6 +116,7 @@ def import_(
     file: Annotated[
         Path | None, Parameter(name="FILE", help="JSON Lines; default standard input.", allow_leading_hyphen=True)
     ] = None,
+    /,
 ) -> None:
     """A log in, into an empty database; every line is checked against the chain."""
     refuse_options(str(file or "-"))
@@ -137,13 +138,13 @@ def _import(lines: Iterable[bytes]) -> None:
     print(f"imported: {head.position} events, head {head.hash}")
 
 
-def backup(file: Annotated[Path, Parameter(name="FILE")]) -> None:
+def backup(file: Annotated[Path, Parameter(name="FILE")], /) -> None:
     """A consistent copy of the database, while the daemon runs."""
     head = copy_database(context.settings().database_url, file)
     print(f"backup of {head.position} events in '{file}', head {head.hash}")
 
 
-def restore(file: Annotated[Path, Parameter(name="FILE")]) -> None:
+def restore(file: Annotated[Path, Parameter(name="FILE")], /) -> None:
     """A backup back in place of the database, which is kept beside it; nothing is sent until `deliveries release`."""
     settings = context.settings()
     with control.writer_lock(settings.state):

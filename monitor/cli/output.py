@@ -51,8 +51,14 @@ def moment(instant: datetime | None) -> str:
     return instant.strftime("%Y-%m-%d %H:%MZ") if instant else "-"
 
 
+def many(number: int, word: str, more: str = "") -> str:
+    """`1 entry`, `1,234 entries`; `more` is the plural where an s does not make it."""
+    return f"{number:,} {word if number == 1 else more or f'{word}s'}"
+
+
 def listing(rows: Iterable[tuple[Sequence[str], str]], *, empty: str) -> None:
-    """A line of aligned short cells for each row, and below it, indented, the one text that may be long.
+    """Aligned short cells for each row, in as many lines as they take, and below, indented, the one text that may be
+    long.
 
     Ids are never cut, so that they can be copied; the texts are cut to the terminal's width (80 where there is none).
     """
@@ -60,26 +66,66 @@ def listing(rows: Iterable[tuple[Sequence[str], str]], *, empty: str) -> None:
     if not shown:
         print(empty, file=sys.stderr)
         return
-    widths = [max(map(len, column)) for column in zip(*(cells for cells, _ in shown), strict=True)]
-    width = shutil.get_terminal_size().columns - 4
+    widths = [max(map(_columns, column)) for column in zip(*(cells for cells, _ in shown), strict=True)]
+    places = _places(widths)
     for cells, text in shown:
-        print("  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip())
+        line = ""
+        for cell, size, fresh in zip(cells, widths, places, strict=True):
+            if fresh:
+                print(line.rstrip())
+                line = "    "
+            line += cell + " " * (size - _columns(cell) + 2)
+        print(line.rstrip())
         if text:
-            print(f"    {cut(text, width)}")
+            print(f"    {cut(text, screen() - 4)}")
+
+
+def _places(widths: Sequence[int]) -> list[bool]:
+    """Of each column, whether it begins a line of its own, since the one before has no more room."""
+    places, used = [], 0
+    for width in widths:
+        fresh = used > 0 and used + width > screen()
+        used = (4 if fresh else used) + width + 2
+        places.append(fresh)
+    return places
+
+
+def screen() -> int:
+    """How many columns the terminal has (80 where there is none)."""
+    return shutil.get_terminal_size().columns
+
+
+def _columns(text: str) -> int:
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def _width(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def cut(text: str, width: int) -> str:
     """As much of a text as fits; East Asian characters take two columns."""
     used = 0
     for index, char in enumerate(text):
-        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        used += _width(char)
         if used > width:
             return text[: index - 1].rstrip() + "…"
     return text
+
+
+def wrapped(text: str, *, first: str = "", hang: int = 4) -> None:
+    """A text in as many lines as it takes, broken between words: the first after `first`, all others indented."""
+    line, empty = first, True
+    for word in clean(text).split():
+        if not empty and _columns(line) + 1 + _columns(word) > screen():
+            print(line)
+            line, empty = " " * hang, True
+        line, empty = line + ("" if empty else " ") + word, False
+    print(line)
 
 
 def facts(pairs: Mapping[str, str]) -> None:
     """`name: value` lines, aligned."""
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
-        print(f"{name + ':':<{width + 1}} {clean(value)}")
+        wrapped(value, first=f"{name + ':':<{width + 1}} ", hang=width + 2)

@@ -16,7 +16,7 @@ SECRET_BYTES = 32
 
 
 @app.command
-def test(name: Annotated[str, Parameter(name="NAME")]) -> int:
+def test(name: Annotated[str, Parameter(name="NAME")], /) -> int:
     """Send a marked test message to every address of a receiver. Exit 1 where one did not take it."""
     answer = hand_over("receivers test", {"receiver": name})
     for recipient, state, detail in answer["outcomes"]:

@@ -13,7 +13,7 @@ import msgspec
 from cyclopts import Parameter
 
 from monitor.cli import context
-from monitor.cli.output import clean, json_lines
+from monitor.cli.output import clean, json_lines, wrapped
 from monitor.errors import ConfigurationError, Fault, UsageError
 
 if TYPE_CHECKING:
@@ -156,7 +156,11 @@ def _print_findings(faults: list[Fault], warnings: list[Fault], json: bool) -> N
         )
         return
     for kind, found in kinds:
-        print(clean(f"{found}" if kind == "fault" else f"{found} [lint]"))
+        line = f"{found}" if kind == "fault" else f"{found} [lint]"
+        if sys.stdout.isatty():
+            wrapped(line)
+        else:  # an editor reads it by line
+            print(clean(line))
         if kind == "fault":
             for line in found.excerpt.splitlines():
                 print(f"    {clean(line)}")

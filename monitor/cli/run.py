@@ -7,6 +7,7 @@ import gc
 import sys
 from typing import Annotated
 
+import structlog
 from cyclopts import Parameter
 
 from monitor import control, daemon
@@ -15,11 +16,18 @@ from monitor.cli import context
 from monitor.errors import TryAgain, UsageError
 from monitor.settings import Settings
 
+log = structlog.get_logger()
+
 
 def run(
     *,
-    once: Annotated[bool, Parameter(negative="", help="One full cycle, then exit.")] = False,
-    until_idle: Annotated[bool, Parameter(negative="", help="Until nothing is due, unmatched or unsent.")] = False,
+    once: Annotated[
+        bool, Parameter(negative="", help="One cycle (poll what is due, match, send), then exit; at most a minute.")
+    ] = False,
+    until_idle: Annotated[
+        bool,
+        Parameter(negative="", help="Cycles until nothing is due, unmatched or unsent, nor within 60 s; then exit."),
+    ] = False,
 ) -> int:
     """Ingest, match, alert and send, until stopped by SIGTERM or Ctrl-C; SIGHUP reads all files again."""
     if once and until_idle:
@@ -36,6 +44,8 @@ def run(
 
 async def _run(settings: Settings, *, once: bool, until_idle: bool) -> int:
     async with opened(settings) as monitor:
+        for note in monitor.store.notes:
+            log.warning(note)
         gc.freeze()
         gc.enable()
         if once:

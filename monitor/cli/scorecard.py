@@ -42,15 +42,15 @@ def _print_scores(scores: list[Score], entries: int) -> None:
         by_rule.setdefault((score.theme, score.rule), []).append(score)
     for rule, *terms in by_rule.values():
         mode = "" if rule.mode == "live" else f" [{rule.mode}]"
-        print(output.clean(f"{rule.theme}/{rule.rule}{mode}: {_said(rule)}"))
+        output.wrapped(f"{rule.theme}/{rule.rule}{mode}: {_said(rule)}")
         fired = [term for term in terms if term.hits]
         for term in fired[:SHOWN]:
-            print(output.clean(f"    {term.term} ({term.concept or 'literal'}): {_said(term)}"))
+            output.wrapped(f"{term.term} ({term.concept or 'literal'}): {_said(term)}", first="    ", hang=8)
         if len(fired) > SHOWN:
             print(f"    +{len(fired) - SHOWN:,} more that fired")
         if rule.never_fired and rule.hits:
             print(f"    never fired: {rule.never_fired:,} of {rule.terms:,} terms")
-    print(f"\nlooked for in {entries:,} entries")
+    print(f"\nlooked for in {output.many(entries, 'entry', 'entries')}")
     for finding, meaning in (
         ("dead", "never fired"),
         ("noisy", f"most of at least {LEAST_JUDGED} judged alerts are noise; of a term, more than of its rule"),
@@ -59,13 +59,13 @@ def _print_scores(scores: list[Score], entries: int) -> None:
             _name(score) for score in scores if score.finding == finding and (finding == "noisy" or not score.term)
         ]
         if named:
-            print(output.clean(f"{finding} ({meaning}): {', '.join(named)}"))
+            output.wrapped(f"{finding} ({meaning}): {', '.join(named)}")
 
 
 def _said(score: Score) -> str:
     if score.last_fired is None:
         return "never fired"
-    parts = [f"{score.hits:,} hit{'' if score.hits == 1 else 's'}"]
+    parts = [output.many(score.hits, "hit")]
     if score.precision is not None:
         parts.append(f"{score.relevant} relevant, {score.noise} noise")
     if score.share:

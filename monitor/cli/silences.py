@@ -53,7 +53,7 @@ def add(
 
 
 @app.command
-def expire(silence: Annotated[str, Parameter(name="ID", help="A silence: sil-…")]) -> None:
+def expire(silence: Annotated[str, Parameter(name="ID", help="A silence: sil-…")], /) -> None:
     """End a silence now."""
     answer = hand_over("silence expire", {"silence": silence})
     print(f"{'ended' if answer['changed'] else 'it was over already'}, position {answer['position']}")
@@ -86,7 +86,7 @@ def preview(
         return
     counts = Counter(one.severity for one in alerts.values())
     words = ", ".join(f"{counts[severity]} {severity}" for severity in reversed(Severity) if counts[severity])
-    print(f"{len(alerts)} alerts in the last {DAYS} days{': ' if words else ''}{words}")
+    print(f"{output.many(len(alerts), 'alert')} in the last {DAYS} days{': ' if words else ''}{words}")
     if shown:
         output.listing(
             [

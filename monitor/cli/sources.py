@@ -54,7 +54,7 @@ def sources(*, json: Json = False, as_of: AsOf = None) -> None:
                 (
                     one["id"],
                     one["state"],
-                    f"{one['entries']} entries",
+                    output.many(one["entries"], "entry", "entries"),
                     f"answered {output.moment(one['last_ok'])}",
                     f"next {output.moment(one['next_due'])}",
                 ),

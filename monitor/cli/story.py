@@ -15,6 +15,7 @@ app = App(name="story", help="Merge stories that are one; split one that is two.
 def merge(
     story: Annotated[str, Parameter(name="STORY", help="The story that stays.")],
     other: Annotated[str, Parameter(name="OTHER", help="The story that goes up in it.")],
+    /,
 ) -> None:
     """Make two stories one; what is like either joins it from now on."""
     answer = hand_over("story merge", {"story": story, "other": other})
@@ -24,6 +25,7 @@ def merge(
 @app.command
 def split(
     story: Annotated[str, Parameter(name="STORY")],
+    /,
     *entries: Annotated[str, Parameter(name="ENTRY", help="Entries that leave it for a story of their own.")],
 ) -> None:
     """Take entries out of a story; what is like them joins theirs from now on."""

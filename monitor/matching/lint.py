@@ -61,7 +61,8 @@ def _used(book: RuleBook) -> set[str]:
 
 
 def _short_names(concept: Concept, written: list[tuple[Term, Form | TermFault]]) -> Iterator[Fault]:
-    short = [term.text for term, form in written if term.name and isinstance(form, Exact)]
+    exact = (term.text for term, form in written if term.name and isinstance(form, Exact))
+    short = [text for text in exact if text.upper() != text.lower()]  # else the script knows no case
     if short:
         more = f" and {len(short) - _SHOWN} more" if len(short) > _SHOWN else ""
         listed = ", ".join(short[:_SHOWN])
@@ -110,7 +111,7 @@ def _poor(term: Term, form: Form) -> Iterator[str]:
     classes = list(map(class_of, longest))
     kinds, letters = set(classes), len(classes) - classes.count(OTHER)
     spaced = not kinds & {CJK, SOUTH_EAST}
-    if not isinstance(form, Exact) and letters <= (1 if kinds & {CJK, SOUTH_EAST, HANGUL} else 2):
+    if not isinstance(form, Exact) and letters <= (1 if HANGUL in kinds else 2) and spaced:
         exactly = term.text.strip("*")
         yield f"'{term.text}' is short and is found often; write \"={exactly}\" for exactly this, or a longer form"
     if isinstance(form, Plain) and (form.grows_left or form.grows_right) and not spaced:

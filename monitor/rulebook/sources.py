@@ -18,7 +18,7 @@ SEED_FOLDER = Source(id="seed-documents", kind=Kind.FOLDER, location="documents/
 """Watched always: what is laid into `seeds/documents/` is read whether a file says so or not."""
 
 SHORTEST, LONGEST = 60, 366 * 86_400  # seconds of `every`
-POLITE = 3600  # below that, `monitor check` warns
+POLITE = 1800  # below that, `monitor check` warns
 FOLDER_EVERY = 300
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -59,7 +59,7 @@ def lint_sources(path_shown: str, sources: Iterable[Source]) -> list[Fault]:
     for source in sources:
         if source.kind is Kind.FEED and source.every < POLITE:
             found.append(
-                f"source '{source.id}' is wanted every {source.every // 60} min; many servers resent less than an hour"
+                f"source '{source.id}' is wanted every {source.every // 60} min; many servers resent less than 30 min"
             )
         first = seen.setdefault(source.location, source.id)
         if first != source.id:

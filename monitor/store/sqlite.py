@@ -42,8 +42,8 @@ class Sqlite(Database):
         )
         if sqlite3.sqlite_version_info < _WAL_RESET_MENDED:
             self.notes = (
-                f"SQLite {sqlite3.sqlite_version} has the WAL-reset fault (mended in 3.51.3); this store writes and"
-                " checkpoints on one connection, which keeps clear of it, so let no other program write to the file",
+                f"SQLite {sqlite3.sqlite_version} has the WAL-reset fault (mended in 3.51.3): let nothing else write to"
+                " its file",
             )
 
     def _open(self, mode: str) -> sqlite3.Connection:

@@ -111,9 +111,24 @@ def test_lint_is_no_fault_and_can_be_left_out(work: Workspace) -> None:
         f"rules/receivers.yaml: {NOBODY} [lint]",
         "rules/receivers.yaml: no route leads to receiver 'idle', so it gets nothing [lint]",
         f"rules/receivers.yaml: {UNSIGNED} [lint]",
-        "seeds/sources.yaml: source 'often' is wanted every 5 min; many servers resent less than an hour [lint]",
+        "seeds/sources.yaml: source 'often' is wanted every 5 min; many servers resent less than 30 min [lint]",
     ]
     assert work.look("check", "--no-lint").out == ""
+
+
+def test_where_a_script_knows_neither_word_ends_nor_case_nothing_is_said_of_short_terms(work: Workspace) -> None:
+    work.write("rules/watchlists/firms.txt", "长光卫星\nZala\n")
+    work.write(
+        "rules/themes/metals.yaml",
+        "theme: metals\ntitle: Metals\nconcepts:\n  metal: {terms: [镓, 锗, Ga, ไท]}\n"
+        "  firm: {list: watchlists/firms.txt}\nrules: [{id: one, when: metal and firm}]\n"
+        "examples: {match: [镓 of Zala]}\n",
+    )
+    lines = [line for line in work.look("check").out.splitlines() if "metals" in line]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "'Ga' is short and is found often; write \"=Ga\" for exactly this, or a longer form (concept 'metal') [lint]",
+        "short names of watchlists/firms.txt are found in their exact case only: Zala [lint]",
+    ]
 
 
 def test_mail_without_a_server_is_lint(work: Workspace) -> None:

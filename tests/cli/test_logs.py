@@ -44,5 +44,5 @@ def test_a_command_that_writes_without_a_daemon_logs_to_stderr(tmp_path: Path) -
     done = work.look("ingest")
     assert done.code == 0
     (line,) = done.out.splitlines()
-    assert line.startswith("1 new and 0 revised entries, 1 new alerts, position ")
+    assert line.startswith("1 new and 0 revised entries, 1 new alert, position ")
     assert "adopted" in done.err

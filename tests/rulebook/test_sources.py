@@ -219,7 +219,7 @@ def test_what_is_legal_but_poor() -> None:
         "sources:\n  - {id: often, url: 'https://x.example/', every: 5m}\n  - {id: twice, url: 'https://x.example/'}\n"
     )
     assert [fault.message for fault in lint_sources(PATH, sources)] == [
-        "source 'often' is wanted every 5 min; many servers resent less than an hour",
+        "source 'often' is wanted every 5 min; many servers resent less than 30 min",
         "source 'twice' has the address of 'often': each entry will come twice",
     ]
 
