@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from monitor import __version__
 from monitor.core import views
-from monitor.core.entries import Kind, Source
+from monitor.core.entries import Kind, Source, Tier
 from monitor.core.routing import DEFAULT_RECEIVERS, Configuration, ReceiverBook
 from monitor.errors import ConfigurationError, Fault
 from monitor.matching.book import RuleBook
@@ -209,6 +209,7 @@ def configure(rules: views.BookRow | None, configuration: views.BookRow | None) 
         rules_revision=rules.revision if rules else "",
         revision=configuration.revision if configuration else "",
         time_zone=time_zone,
+        official=frozenset(source.id for source in _load_sources(texts)[0] if source.tier is Tier.OFFICIAL),
     )
 
 

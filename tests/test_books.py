@@ -151,6 +151,18 @@ def test_what_adopted_files_mean_does_not_depend_on_the_machine(tmp_path: Path) 
     started(home(tmp_path), store, {"TOKEN", "DUTY_SECRET"}, "127.0.0.0/8, 10.0.0.0/8")
     configuration = configure(store.get(views.RULE_BOOK, views.CURRENT), store.get(views.CONFIGURATION, views.CURRENT))
     assert configuration.book.receiver("duty") is not None
+    assert configuration.official == frozenset()
+
+
+def test_which_sources_are_official_is_adopted_with_the_files(tmp_path: Path) -> None:
+    store = fresh_store()
+    (home(tmp_path) / "seeds/sources.yaml").write_text(
+        "sources:\n- {id: bis, url: 'https://bis.example.org/', tier: official}\n"
+        "- {id: news, url: 'https://news.example.org/'}\n"
+    )
+    started(tmp_path, store, {"TOKEN", "DUTY_SECRET"}, "127.0.0.0/8, 10.0.0.0/8")
+    configuration = configure(None, store.get(views.CONFIGURATION, views.CURRENT))
+    assert configuration.official == {"bis"}
 
 
 @pytest.mark.parametrize("content", [None, "", "\n"])

@@ -26,7 +26,8 @@ ENTRIES_PER_STORY = 12
 EVIDENCE_PER_RULE = 20
 RULES_PER_ALERT = 20
 MAX_WHEN = 4000  # of a rule's expression
-NAMED = 20  # failing sources and notices named; beyond, they are counted
+NOTICES = 20  # named; beyond, they are counted
+FAILING = 100  # failing sources named; beyond, they are counted
 OMITTED = 100  # dropped and skipped alerts listed by title
 MAX_URL = 2000
 
@@ -91,16 +92,17 @@ class StoryLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailingSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A source that brings nothing at present."""
+    """A source that brings nothing at present. State: failing | gone (no longer polled)."""
 
     source: str
     state: str
     reason: str
     since: datetime
+    official: bool = False
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether silence means anything: sources healthy and blind, and entries not yet held against the rules."""
+    """Whether silence means anything: sources healthy and failing, and entries not yet held against the rules."""
 
     sources: int
     healthy: int
@@ -321,20 +323,23 @@ def story_line(group: Group, alerts: Sequence[AlertRow], entries: Sequence[Entry
     )
 
 
-def coverage(sources: Iterable[SourceRow], unmatched: int) -> Coverage:
-    """The coverage line's facts; removed sources do not count."""
+def coverage(sources: Iterable[SourceRow], unmatched: int, official: Collection[str] = ()) -> Coverage:
+    """The coverage line's facts; removed sources do not count. Failing ones by id, `official` ones first."""
     watched = [row for row in sources if row.state != "removed"]
-    failing = sorted((row for row in watched if row.state != "ok"), key=lambda row: (row.since, row.id))
+    failing = sorted((row for row in watched if row.state != "ok"), key=lambda row: (row.id not in official, row.id))
     return Coverage(
         sources=len(watched),
         healthy=len(watched) - len(failing),
         failing=tuple(
-            FailingSource(source=row.id, state=row.state, reason=one_line(row.last_error or "", 160), since=row.since)
-            for row in failing[:NAMED]
+            FailingSource(
+                source=row.id, state=row.state, reason=one_line(row.last_error or "", 160), since=row.since,
+                official=row.id in official,
+            )
+            for row in failing[:FAILING]
         ),
-        more_failing=max(0, len(failing) - NAMED),
+        more_failing=max(0, len(failing) - FAILING),
         unmatched=unmatched,
-    )
+    )  # fmt: skip
 
 
 def omitted(
@@ -368,6 +373,18 @@ def omitted(
 def notice(row: NoticeRow, subject: str) -> Notice:
     """A notice for the operator, about `subject` in words."""
     return Notice(kind=row.kind, subject=one_line(subject, 120), detail=one_line(row.detail, 240), at=row.recorded_at)
+
+
+def listed_notices(found: Iterable[Notice], covered: Coverage) -> tuple[tuple[Notice, ...], int]:
+    """The notices to list, and how many more there are. Those of sources that `covered` names as failing come last, and
+    where there is no room for them they are not counted: they are told of there.
+    """
+    failing = {source.source for source in covered.failing}
+    others: list[Notice] = []
+    told: list[Notice] = []
+    for one in found:
+        (told if one.kind in ("SourceFailed", "SourceGone") and one.subject in failing else others).append(one)
+    return tuple([*others, *told][:NOTICES]), max(0, len(others) - NOTICES)
 
 
 def period(start: datetime, end: datetime) -> Period:

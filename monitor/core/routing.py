@@ -228,6 +228,7 @@ class Configuration:
     rules_revision: str = ""
     revision: str = ""
     time_zone: str = "UTC"
+    official: frozenset[str] = frozenset()  # sources of that tier
 
     def addressees(self, theme: str, severity: Severity, *, rule_changed: bool = False) -> tuple[str, ...]:
         """As `ReceiverBook.addressees`, with the tags that the theme has in this rule book."""

@@ -172,8 +172,9 @@ class Gatherer:
         receiver = configuration.book.receiver(window.receiver)
         sections = digests.arrange(self._news(rows))
         detailed = {group.story_id for group in self._first(sections, digests.DETAILED)}
-        rows_for_operators = [*earlier.notices, *self.notices_for(window.receiver, window.after, window.upto)]
-        notices = [self._notice(row) for row in self.standing(rows_for_operators, window.upto)]
+        covered = self.coverage(window.upto, window.unmatched)
+        noted = [*earlier.notices, *self.notices_for(window.receiver, window.after, window.upto)]
+        notices, more_notices = digests.listed_notices(map(self._notice, self.standing(noted, window.upto)), covered)
         return digests.Digest(
             digest_id=self.digest_id(window.window_id),
             window_id=window.window_id,
@@ -189,9 +190,9 @@ class Gatherer:
             already_there=self._lines(sections.already_there, detailed, window.upto),
             rule_changed=self._lines(sections.rule_changed, detailed, window.upto),
             unlisted=sections.unlisted,
-            coverage=self.coverage(window.upto, window.unmatched),
-            notices=tuple(notices[: digests.NAMED]),
-            more_notices=max(0, len(notices) - digests.NAMED),
+            coverage=covered,
+            notices=notices,
+            more_notices=more_notices,
             omitted=self._omitted([*earlier.left_out, *contents.left_out], rows) or UNSET,
         )
 
@@ -257,7 +258,7 @@ class Gatherer:
 
     def coverage(self, upto: int, unmatched: int) -> digests.Coverage:
         """How the sources stood at a position."""
-        return digests.coverage(self._sources_at(upto), unmatched)
+        return digests.coverage(self._sources_at(upto), unmatched, self._timeline.at(upto).official)
 
     def _read_identity(self, alert_id: str) -> tuple[str, str] | None:
         """Theme and story of an alert: what never changes of it. None where its raising was erased."""

@@ -173,21 +173,39 @@ def source(id: str, state: str = "ok", **fields: Any) -> SourceRow:
     return SourceRow(**{"id": id, "state": state, **defaults, **fields})
 
 
-def test_coverage_counts_and_names_the_blind_the_longest_first():
+def test_coverage_counts_and_names_what_fails_official_sources_first():
     rows = [
         source("ok"),
-        source("late", "failing", last_error="HTTP 503", since=START + timedelta(hours=1)),
-        source("early", "gone", last_error="HTTP 410"),
+        source("b", "failing", last_error="HTTP 503"),
+        source("a", "gone", last_error="HTTP 410", since=START + timedelta(hours=1)),
+        source("z-ministry", "failing"),
         source("former", "removed"),
     ]
-    covered = digests.coverage(rows, 3)
-    assert (covered.sources, covered.healthy, covered.unmatched) == (3, 1, 3)
-    assert [each.source for each in covered.failing] == ["early", "late"]
+    covered = digests.coverage(rows, 3, {"z-ministry", "ok"})
+    assert (covered.sources, covered.healthy, covered.unmatched) == (4, 1, 3)
+    assert [(each.source, each.official) for each in covered.failing] == [
+        ("z-ministry", True),
+        ("a", False),
+        ("b", False),
+    ]
 
 
-def test_many_blind_sources_are_counted():
-    covered = digests.coverage([source(f"s{n:02}", "failing") for n in range(25)], 0)
-    assert (len(covered.failing), covered.more_failing) == (20, 5)
+def test_many_failing_sources_are_counted():
+    covered = digests.coverage([source(f"s{n:03}", "failing") for n in range(125)], 0)
+    assert (len(covered.failing), covered.more_failing) == (100, 25)
+
+
+def test_notices_that_coverage_tells_anyway_never_crowd_out_others():
+    def notice(kind: str, subject: str) -> digests.Notice:
+        return digests.Notice(kind=kind, subject=subject, detail="no", at=START)
+
+    covered = digests.coverage([source(f"s{n:03}", "failing") for n in range(60)], 0)
+    found = [notice("SourceFailed", f"s{n:03}") for n in range(60)]
+    listed, more = digests.listed_notices([*found, notice("SourceFailed", "mended"), notice("OutboxHeld", "")], covered)
+    assert [each.subject for each in listed[:3]] == ["mended", "", "s000"]
+    assert (len(listed), more) == (20, 0)
+    listed, more = digests.listed_notices([*found, *(notice("ReceiverHeld", f"r{n}") for n in range(23))], covered)
+    assert ({each.kind for each in listed}, more) == ({"ReceiverHeld"}, 3)
 
 
 def test_a_period_is_never_turned_round():

@@ -374,7 +374,7 @@ async def test_a_receiver_that_is_gone_goes_on_when_it_gets_another_address():
     assert [row.state for row in desk.deliveries()] == ["held", "delivered"]
 
 
-async def test_the_operator_hears_of_what_is_stuck_and_blind():
+async def test_the_operator_hears_of_what_is_stuck_and_what_fails():
     deaf = outbox("deaf", target=Email(("x@example.org",)))
     desk = Desk(book(deaf, outbox("boss", schedule=DAILY), routes=[Route(to=("deaf",))], operator=["boss"]))
     desk.receiver("deaf").outcomes = [failed("550 no such user", permanent=True)]
@@ -386,8 +386,8 @@ async def test_the_operator_hears_of_what_is_stuck_and_blind():
     await desk.turn()
     digest = digests.decode(desk.digests("boss")[0].content)
     assert [(note.kind, note.subject, note.detail) for note in digest.notices] == [
-        ("SourceFailed", "a", "HTTP 503"),
         ("DeliveryFailed", "deaf (x@example.org)", "550 no such user"),
+        ("SourceFailed", "a", "HTTP 503"),
     ]
     assert (digest.coverage.healthy, digest.coverage.sources) == (0, 1)
 
@@ -668,7 +668,7 @@ async def test_an_operator_hears_of_an_address_that_did_not_get_what_the_others_
     ]  # fmt: skip
 
 
-async def test_a_source_that_turns_blind_is_told_with_the_next_message_only():
+async def test_a_source_that_fails_is_told_with_the_next_message_only():
     desk = Desk()
     desk.append("source/a", ev.SourceAdded(source_id="a", kind="feed", location="https://a.example.org/"))
     desk.append("source/a", ev.SourceFailed(source_id="a", reason="HTTP 503"))

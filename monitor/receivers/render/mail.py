@@ -92,6 +92,8 @@ def _say_what_it_is(mail: EmailMessage, digest: Digest, sender: str, domain: str
         mail["X-Monitor-Rule"] = _names(list(dict.fromkeys(rule.rule for alert in alerts for rule in alert.rules)))
     if digest.receipt:
         mail["X-Monitor-Receipt"] = "refused" if digest.receipt.faults else "adopted"
+    elif any(notice.kind in ("RuleBookRefused", "ConfigurationRefused") for notice in digest.notices):
+        mail["X-Monitor-Receipt"] = "refused"
     if digest.test:
         mail["X-Monitor-Test"] = "yes"
 

@@ -5,6 +5,7 @@ The layouts (text.py, html.py) only place what stands here, so that both say the
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ LISTED = 100
 FOUND_AGAIN = 20  # of what an edited rule found among old entries
 WORDS_PER_RULE = 8
 OMITTED = 40  # alerts that were not sent, by title
+CAUSES = 8  # why sources fail, a line each
+NAMES = (12, 6)  # of official and of other sources that fail for one cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +155,9 @@ def subject_of(digest: Digest) -> str:
         return f"[test] a test message for receiver '{digest.receiver}'"
     stories = digest.new or digest.already_there or digest.rule_changed
     if not stories:
-        what = (
-            "for the operator: " + _count(len(digest.notices) + digest.more_notices, "notice")
-            if digest.notices
-            else ("nothing new")
-        )
-        return f"{what}; {_health(digest.coverage)}"
+        if digest.notices:
+            return f"for the operator: {summary_of(digest)}"
+        return f"nothing new; {_health(digest.coverage)}"
     top = max(stories, key=lambda story: story.severity.rank)
     title = top.headline.text
     total = len(digest.stories) + digest.unlisted
@@ -167,7 +167,7 @@ def subject_of(digest: Digest) -> str:
 
 
 def summary_of(digest: Digest) -> str:
-    """The counts of the sections."""
+    """The counts of the sections; where there is none, what the operator is told."""
     parts = [
         f"{len(stories)} {words}"
         for stories, words in (
@@ -179,7 +179,7 @@ def summary_of(digest: Digest) -> str:
     ]
     if digest.unlisted:
         parts.append(f"{digest.unlisted} more")
-    return ", ".join(parts) or "nothing new"
+    return ", ".join(parts) or _news_for_operators(digest) or "nothing new"
 
 
 def themes_of(digest: Digest) -> str:
@@ -237,7 +237,7 @@ _NEWS = {
     "reminder": "still open: a reminder",
 }
 _NOTICES = {
-    "SourceFailed": "source {subject} brings nothing: {detail}",
+    "SourceFailed": "source {subject} failed for a while: {detail}",
     "SourceGone": "source {subject} is gone and no longer polled: {detail}",
     "RuleBookRefused": "edited rules are faulty, the old ones stay in force: {detail}",
     "ConfigurationRefused": "edited receivers or sources are faulty, the old ones stay in force: {detail}",
@@ -358,27 +358,43 @@ def _omitted(omitted: Omitted, times: Times) -> Iterator[str]:
 
 
 def _notices(digest: Digest, times: Times) -> Iterator[str]:
-    blind = {source.source for source in digest.coverage.failing}
-    for notice in digest.notices:
-        if notice.kind in ("SourceFailed", "SourceGone") and notice.subject in blind:
-            continue  # stands under coverage
+    for notice in _not_under_coverage(digest):
         yield f"{times.minute(notice.at)}: {_notice_words(notice)}"
     if digest.more_notices:
-        yield f"+{digest.more_notices} more; `monitor status` tells how things are now"
+        yield f"+{_count(digest.more_notices, 'more notice')}; `monitor status` tells how things are now"
 
 
-def _notice_words(notice: Notice) -> str:
+def _not_under_coverage(digest: Digest) -> list[Notice]:
+    failing = {source.source for source in digest.coverage.failing}
+    return [
+        notice
+        for notice in digest.notices
+        if notice.kind not in ("SourceFailed", "SourceGone") or notice.subject not in failing
+    ]
+
+
+def _news_for_operators(digest: Digest) -> str:
+    notices, coverage = _not_under_coverage(digest), digest.coverage
+    if notices:
+        more = len(notices) + digest.more_notices - 1
+        return _notice_words(notices[0], whole=False) + (f" (+{_count(more, 'more notice')})" if more else "")
+    if digest.notices:
+        return f"{coverage.sources - coverage.healthy} of {_count(coverage.sources, 'source')} failing"
+    return ""
+
+
+def _notice_words(notice: Notice, *, whole: bool = True) -> str:
+    """A notice in a line; unless `whole`, without the detail."""
     words = _NOTICES.get(notice.kind, "{subject}: {detail}")
+    if not whole:
+        words = words.partition("{detail}")[0].rstrip(":; ")
     # Not `format`: the texts come from outside and may hold braces.
     return words.replace("{subject}", notice.subject).replace("{detail}", notice.detail)
 
 
 def _coverage(coverage: Coverage, times: Times) -> Iterator[str]:
     yield _health(coverage)
-    for source in coverage.failing:
-        yield _failing(source, times)
-    if coverage.more_failing:
-        yield f"+{coverage.more_failing} more sources bring nothing"
+    yield from _failing(coverage, times)
     if coverage.unmatched:
         entries = _count(coverage.unmatched, "entry", "entries")
         yield f"{entries} not yet held against the rules; the next digest has what they raise"
@@ -390,10 +406,35 @@ def _health(coverage: Coverage) -> str:
     return f"{coverage.healthy} of {_count(coverage.sources, 'source')} healthy"
 
 
-def _failing(source: FailingSource, times: Times) -> str:
-    what = "gone" if source.state == "gone" else "blind"
-    reason = f": {source.reason}" if source.reason else ""
-    return f"{source.source} {what} since {times.minute(source.since)}{reason}"
+def _failing(coverage: Coverage, times: Times) -> Iterator[str]:
+    """Failing sources, a line for each cause: those of official ones first, then those that most fail for."""
+    groups: dict[tuple[bool, str, str], list[FailingSource]] = {}
+    for source in coverage.failing:
+        groups.setdefault((source.official, source.state, _alike(source.reason)), []).append(source)
+    ranked = sorted(groups.values(), key=lambda sources: (not sources[0].official, -len(sources)))
+    for sources in ranked[:CAUSES]:
+        yield _with_cause(sources, times)
+    more = coverage.more_failing + sum(map(len, ranked[CAUSES:]))
+    if more:
+        yield f"+{_count(more, 'more source')} failing: `monitor sources` lists them all"
+
+
+def _alike(reason: str) -> str:
+    """What many sources' reasons have in common: all but names of hosts and the like."""
+    return re.sub(r"'[^']*'", "…", reason)
+
+
+def _with_cause(sources: Sequence[FailingSource], times: Times) -> str:
+    first, official = min(sources, key=lambda source: source.since), sources[0].official
+    shown = sources[: NAMES[0] if official else NAMES[1]]
+    names = ", ".join(source.source for source in shown)
+    more = f", +{len(sources) - len(shown)} more" if len(sources) > len(shown) else ""
+    since = times.minute(first.since)
+    later = " or later" if any(times.minute(source.since) != since for source in sources) else ""
+    reason = first.reason if len(sources) == 1 else _alike(first.reason)
+    return f"{'official: ' if official else ''}{names}{more} {first.state} since {since}{later}" + (
+        f": {reason}" if reason else ""
+    )
 
 
 def _footer(digest: Digest, composed_at: datetime, times: Times) -> tuple[str, ...]:
