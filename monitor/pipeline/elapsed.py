@@ -62,6 +62,9 @@ class Elapsed:
     def _look_at_deliveries(self, now: datetime) -> None:
         """Say which receivers could not be reached for long, and which can be again."""
         found: dict[str, str] = {}
+        outbox = self._store.get(views.OUTBOX, views.CURRENT)
+        if outbox is not None and outbox.held:
+            return  # nothing is tried at all, of which the operator knows
         for row in self._store.rows(views.DELIVERIES, facet="pending"):
             digest = self._store.get(views.DIGESTS, row.digest_id) if row.attempts else None
             if digest is not None and fails_for_long(row, digest.composed_at, now):

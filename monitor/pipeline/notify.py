@@ -12,7 +12,7 @@ import structlog
 from monitor.core import deliveries, digests, schedule, views
 from monitor.core import events as ev
 from monitor.core.entries import derived_id
-from monitor.core.routing import CatchUp, Receiver
+from monitor.core.routing import CatchUp, Fate, Receiver
 from monitor.core.trial import trial_digest
 from monitor.errors import MonitorError, WrongVersion
 from monitor.pipeline import detect
@@ -31,7 +31,7 @@ MATCHING_WAIT = timedelta(seconds=60)
 """How long a due window waits for entries to be held against the rules."""
 
 FAR = 20_000
-"""After so many positions without anything for an immediate receiver, that is put on record."""
+"""After so many positions without anything to tell an immediate receiver, that is put on record."""
 
 FAR_AHEAD = timedelta(days=1)
 
@@ -264,12 +264,14 @@ class Notifier:
 
     def _pass_over(self, row: views.ReceiverRow, pending: Pending, version: int) -> None:
         """Now and then put on record how far there was nothing for a receiver, so that no restart looks there again."""
-        if pending.seen - pending.after < FAR or pending.rows or pending.noticed or row.deferred:
+        if pending.seen - pending.after < FAR or pending.noticed or row.deferred:
+            return
+        if any(one.fate is Fate.TELL for one in pending.rows):
             return
         closed = ev.WindowClosed(
             window_id=derived_id("win", row.receiver, "nothing", str(pending.after), str(pending.seen)),
             receiver=row.receiver, after=pending.after, upto=pending.seen, due=row.last_due or row.added_at,
-            unmatched=0,
+            unmatched=0, left_out=len(pending.rows),
         )  # fmt: skip
         stream = f"receiver/{row.receiver}"
         self._store.append(Commit(events=(ev.NewEvent(stream=stream, event=closed),), expected={stream: version}))

@@ -525,3 +525,20 @@ async def test_a_receiver_that_is_back_within_the_hour_is_not_told_of() -> None:
         desk.clock.advance(minutes=2)
     assert desk.deliveries()[0].state == "delivered"
     assert not desk.events(ev.ReceiverFailing)
+
+
+@pytest.mark.anyio
+async def test_where_nothing_is_sent_at_all_no_receiver_is_told_of() -> None:
+    desk = Desk(book(outbox("boss"), outbox("hook"), routes=[Route(to=("hook",))], operator=["boss"]))
+    desk.receiver("hook").outcomes = [failed("HTTP 503")]
+    desk.alert("A crane fell")
+    desk.close()
+    await desk.deliver()
+    desk.append("system", ev.OutboxHeld(reason="restored from a backup"))
+    desk.clock.advance(hours=3)
+    desk.close()
+    assert not desk.events(ev.ReceiverFailing)
+    desk.append("system", ev.OutboxReleased())
+    desk.clock.advance(minutes=1)
+    desk.close()
+    assert [event.receiver for event in desk.events(ev.ReceiverFailing)] == ["hook"]

@@ -13,6 +13,7 @@ from monitor.core.entries import Arrival
 from monitor.core.schedule import Every
 from monitor.errors import NotFound, UsageError
 from monitor.matching.model import Mode, RuleMatch, Severity, ThemeMatch
+from monitor.pipeline.notify import FAR
 from monitor.pipeline.silencing import Matchers, add_silence, expire_silence, preview, silence_of
 from tests.pipeline.desk import THEME, TITLE, Desk, book, outbox
 
@@ -242,6 +243,23 @@ def test_a_preview_says_what_a_silence_would_have_hidden(room: Room) -> None:
     low = list(preview(room.store, Matchers(at_most=Severity.LOW), since, room.clock()))
     assert [one.severity for one in low] == ["low"]
     assert not list(preview(room.store, Matchers(rule="other"), since, room.clock()))
+
+
+def test_long_stretches_of_silenced_alerts_are_put_on_record_and_counted_later(room: Room) -> None:
+    silence = room.silence(hours=24)
+    room.found("sto-1")
+    room.append("system", *[ev.ClockAnomaly(before=room.clock(), after=room.clock(), step_seconds=0)] * FAR)
+    before = len(room.events(ev.WindowClosed))
+    assert room.close() == 0
+    assert room.close() == 0
+    assert len(room.events(ev.WindowClosed)) == before + 1
+    room.restart()
+    expire_silence(room.store, silence, actor="ann")
+    room.found("sto-2")
+    room.close()
+    assert omitted(room.last()).silenced == 1
+    composed = room.digests()[-1]
+    assert digests.encode(room.composer.rebuild(composed.digest_id)[1])[0] == composed.content
 
 
 # --- closing
