@@ -34,6 +34,8 @@ FEW: Final = 120  # shingles of words, or twice as many of characters: so short 
 LEAST_SHARED: Final = 8  # marks; below, it may be a phrase that everybody uses
 LEAST_SAMPLED: Final = 5  # the same where every second mark is left out
 
+EARLY: Final = 5  # what is in the first fifth of a text is early in it
+
 _NEWEST: Final = 64  # entries looked up for one mark: what is in more of them is boilerplate
 _WEIGHED: Final = 8  # entries that are compared mark by mark
 _FEW_ANCHORS: Final = 16  # of so few one in common is worth a comparison
@@ -71,7 +73,9 @@ def tokens_of(text: str) -> list[str]:
 
 
 def marks_of(title: str, text: str) -> bytes:
-    """The sampled shingles of an entry: ascending numbers of 32 bits, little-endian; the same on every machine."""
+    """The sampled shingles of an entry in the order of its text, each once: numbers of 32 bits, little-endian; the same
+    on every machine.
+    """
     tokens = tokens_of(text)
     if len(tokens) < SHORT:
         tokens = tokens_of(title) + tokens
@@ -80,12 +84,15 @@ def marks_of(title: str, text: str) -> bytes:
     hashes = np.array([crc32(token.encode("utf-8", "surrogatepass")) for token in tokens], np.uint64)
     unspaced = np.array([_alone(token) for token in tokens], bool)
     words, characters = _shingles(hashes, WORDS), _shingles(hashes, CHARACTERS)
-    words = words[~unspaced[: len(words)]]
-    characters = characters[unspaced[: len(characters)] & (characters & 2 == 0)]
-    marks = np.concatenate((words, characters))
-    if len(words) + len(characters) > FEW:
+    at_words = np.flatnonzero(~unspaced[: len(words)])
+    at_characters = np.flatnonzero(unspaced[: len(characters)] & (characters & 2 == 0))
+    marks = np.concatenate((words[at_words], characters[at_characters]))
+    if len(at_characters):  # words of another script may stand between them
+        marks = marks[np.argsort(np.concatenate((at_words, at_characters)))]
+    if len(marks) > FEW:
         marks = marks[marks & 1 == 0]
-    return np.unique(marks).astype("<u4").tobytes()
+    _, first = np.unique(marks, return_index=True)
+    return marks[np.sort(first)].astype("<u4").tobytes()
 
 
 def _alone(token: str) -> bool:
@@ -110,12 +117,15 @@ def _shingles(hashes: Keys, length: int) -> Keys:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How two texts are alike: marks of each, and those in both. `sampled`: of one of them every second is left out."""
+    """How two texts are alike: marks of each, and those in both. `sampled`: of one of them every second is left out.
+    `early`: what they share begins early in the longer one.
+    """
 
     shared: int
     ours: int
     theirs: int
     sampled: bool = False
+    early: bool = True
 
     @property
     def containment(self) -> float:
@@ -123,11 +133,19 @@ class Likeness:
         return self.shared / max(1, min(self.ours, self.theirs))
 
     @property
+    def extract(self) -> bool:
+        """Whether one of them is less than half of the other."""
+        return 2 * min(self.ours, self.theirs) < max(self.ours, self.theirs)
+
+    @property
     def same(self) -> bool:
-        """Whether one text holds the other. The fewer marks, the more of them have to agree: they are a sample."""
+        """Whether one text is the other, or its beginning or summary. The fewer marks, the more of them have to agree:
+        they are a sample. What stands deep in a much longer text is an item of a roundup, which is no story.
+        """
         least = 0.44 + 0.65 / sqrt(max(1, min(self.ours, self.theirs)))
-        enough = LEAST_SAMPLED if self.sampled else LEAST_SHARED
-        return self.shared >= enough and self.containment >= least
+        whole = self.shared == self.ours == self.theirs
+        enough = LEAST_SAMPLED if self.sampled or whole else LEAST_SHARED
+        return self.shared >= enough and self.containment >= least and (self.early or not self.extract)
 
 
 def compare(ours: bytes, theirs: bytes) -> Likeness:
@@ -136,7 +154,10 @@ def compare(ours: bytes, theirs: bytes) -> Likeness:
     sampled = not (_all_kept(mine) and _all_kept(other))
     if sampled:
         mine, other = mine[mine & 1 == 0], other[other & 1 == 0]
-    return Likeness(len(set(mine.tolist()) & set(other.tolist())), len(mine), len(other), sampled)
+    shorter, longer = sorted((mine.tolist(), other.tolist()), key=len)
+    shared = set(shorter).intersection(longer)
+    early = not shared.isdisjoint(longer[: len(longer) // EARLY])
+    return Likeness(len(shared), len(mine), len(other), sampled, early)
 
 
 def _all_kept(marks: npt.NDArray[np.uint32]) -> bool:

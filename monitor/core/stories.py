@@ -48,13 +48,12 @@ def tell(entry: EntryObserved, marks: bytes, kin: Iterable[Kin]) -> StoryStarted
     for one in kin:
         if one.source_id == entry.source_id and not _same_headline(entry.title, one.title):
             continue
-        shorter, longer = sorted((one.likeness.ours, one.likeness.theirs))
         return StoryJoined(
             story_id=one.story_id,
             entry_id=entry.entry_id,
             source_id=entry.source_id,
             seen=entry.first_seen,
-            reason=COPY if 2 * shorter >= longer else EXTRACT,
+            reason=EXTRACT if one.likeness.extract else COPY,
             score=round(one.likeness.containment, 4),
             like=one.entry_id,
             marks=marks,
