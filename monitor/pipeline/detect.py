@@ -116,9 +116,6 @@ class Detector:
             return None
         if story:
             self._memory().add(event.entry_id, story.marks)
-            if isinstance(story, ev.StoryJoined) and story_id not in work.stories.values():
-                # An analyst may merge or split it meanwhile.
-                work.versions.setdefault(f"story/{story_id}", self._store.version(f"story/{story_id}"))
             work.stories[event.entry_id] = story_id
             work.add(f"story/{story_id}", story, recorded.position)
         revision = 1 if isinstance(event, ev.EntryObserved) else event.revision
@@ -145,8 +142,18 @@ class Detector:
         for near in neighbours:
             row = self._store.get(views.ENTRIES, near.entry_id)
             story_id = row and (row.story_id or work.stories.get(near.entry_id))
-            if row and story_id:
+            if row and story_id and self._stands(story_id, work):
                 yield Kin(near.entry_id, row.source_id, row.title, story_id, near.likeness)
+
+    def _stands(self, story_id: str, work: _Work) -> bool:
+        """Whether a story is there to be joined. An analyst may merge or split it before the join is stored; then the
+        commit is refused.
+        """
+        if story_id in work.stories.values():
+            return True
+        stream = f"story/{story_id}"
+        work.versions.setdefault(stream, self._store.version(stream))
+        return self._store.get(views.STORIES, story_id) is not None
 
     def _memory(self) -> Memory:
         if self._remembered is None:  # not at the start: nobody waits for it then

@@ -182,6 +182,18 @@ def test_a_log_of_before_there_were_stories_is_read_and_gone_on_with(desk: Stori
     assert desk.story_of(second).entry_ids == (second, third)
 
 
+def test_a_story_whose_beginning_was_erased_is_joined_by_nothing(desk: StoriesDesk) -> None:
+    wire = article()
+    first = desk.comes(wire, "agency")
+    [started] = [one.position for one in desk.store.read(types=("StoryStarted",))]
+    assert isinstance(desk.store, MemoryStore)
+    desk.store.erase([started], "its title says too much")
+    desk.restart()
+    second = desk.comes(wire, "radio")
+    assert desk.story_of(second).entry_ids == (second,)
+    assert first not in desk.alerts()[-1].entry_ids
+
+
 class Fails(MemoryStore):
     """The next append fails; `before` runs once before the next append."""
 
