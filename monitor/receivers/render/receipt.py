@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,9 +51,10 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class ThemePart:
-    """One theme. `changes`: (what, removed, added) in words."""
+    """One theme. `table` where there are old rules and new ones; `changes`: (what, removed, added) in words."""
 
     title: str
+    theme: str
     verdict: str
     table: tuple[Row, ...]
     changes: tuple[tuple[str, str, str], ...]
@@ -112,11 +114,15 @@ def receipt_page(
 
 def _headline(receipt: Receipt) -> str:
     gained, lost = (sum(getattr(part, name) for part in receipt.themes) for name in ("gained", "lost"))
-    change = _signed(gained, lost) + f" in {_days(receipt)}" if gained or lost else "finds the same as before"
-    turns = {part.turn for part in receipt.themes}
-    if len(receipt.themes) == 1 and turns != {"changed"}:
-        return f"{_TURNS[receipt.themes[0].turn]}: {change}" if gained or lost else _TURNS[receipt.themes[0].turn]
-    return f"Your change: {change}" if gained or lost else f"Your change {change}"
+    change = _signed(gained, lost) + f" in {_days(receipt)}" if gained or lost else ""
+    turns = Counter(part.turn for part in receipt.themes)
+    if len(receipt.themes) == 1 and not turns["changed"]:
+        turn = receipt.themes[0].turn
+        change = change or (f"nothing found in {_days(receipt)}" if turn in _NEW else "")
+        return f"{_TURNS[turn]}: {change}" if change else _TURNS[turn]
+    turned = ", ".join(f"{_count(turns[turn], 'theme')} {words}" for turn, words in _TURNED.items() if turns[turn])
+    said = "; ".join(part for part in (turned, change) if part)
+    return f"Your change: {said}" if said else "Your change finds the same as before"
 
 
 _TURNS = {
@@ -125,6 +131,9 @@ _TURNS = {
     "on": "Your theme is live now",
     "off": "Your theme alerts no more",
 }
+_TURNED = {"added": "added", "removed": "removed", "on": "live now", "off": "alerting no more"}
+_NEW = ("added", "on")
+_GONE = ("removed", "off")
 
 
 def _signed(gained: int, lost: int) -> str:
@@ -139,9 +148,10 @@ def _titles(receipt: Receipt) -> str:
 
 
 def _intro(receipt: Receipt) -> Iterator[str]:
+    which = "the new rules" if all(part.turn in _NEW for part in receipt.themes) else "both old and new rules"
     yield (
-        f"You, or a colleague, saved {_files(receipt)}, and the new rules are in force. To show what they do, both old "
-        f"and new rules were run over the {_count(receipt.entries, 'item')} that came in the {_period(receipt)}."
+        f"You, or a colleague, saved {_files(receipt)}, and the new rules are in force. To show what they do, {which} "
+        f"were run over the {_count(receipt.entries, 'item')} that came in the {_period(receipt)}."
     )
 
 
@@ -156,15 +166,18 @@ def _refusal(receipt: Receipt, times: Times) -> Iterator[str]:
 
 
 def _theme(part: ThemeReceipt, receipt: Receipt, times: Times, items: int) -> ThemePart:
-    gained = _list("Gained", part.gained, part.gained_items[:items], part.gained_terms, times)
-    lost = _list("Lost", part.lost, part.lost_items[:items], part.lost_terms, times)
+    found, gone = ("Found", "Found before") if part.turn != "changed" else ("Gained", "Lost")
+    gained = _list(found, part.gained, part.gained_items[:items], part.gained_terms, times)
+    lost = _list(gone, part.lost, part.lost_items[:items], part.lost_terms, times)
+    table = (
+        Row("items found", str(part.before), str(part.after)),
+        Row("a day", _rate(part.before, receipt.days), _rate(part.after, receipt.days)),
+    )
     return ThemePart(
         title=part.title,
-        verdict=_verdict(part),
-        table=(
-            Row("items found", str(part.before), str(part.after)),
-            Row("a day", _rate(part.before, receipt.days), _rate(part.after, receipt.days)),
-        ),
+        theme=part.theme,
+        verdict=_verdict(part, receipt),
+        table=table if part.turn == "changed" else (),
         changes=tuple(map(_change, part.changes)),
         more_changes=part.more_changes,
         lists=tuple(one for one in (gained, lost) if one.examples),
@@ -172,13 +185,19 @@ def _theme(part: ThemeReceipt, receipt: Receipt, times: Times, items: int) -> Th
     )
 
 
-def _verdict(part: ThemeReceipt) -> str:
-    if part.turn in ("removed", "off"):
-        return f"{_TURNS[part.turn]}. Nothing more comes of it."
+def _verdict(part: ThemeReceipt, receipt: Receipt) -> str:
+    if part.turn in _NEW:
+        return f"{_TURNS[part.turn]}. It finds {_found(part.after, receipt)}."
+    if part.turn in _GONE:
+        return f"{_TURNS[part.turn]}. Nothing more comes of it; it found {_found(part.before, receipt)}."
     if not part.gained and not part.lost:
         return "Old and new rules find the same."
     gained = f"{_count(part.gained, 'item')} gained" if part.gained else "nothing gained"
     return f"{gained}, {_count(part.lost, 'item') if part.lost else 'none'} lost."
+
+
+def _found(items: int, receipt: Receipt) -> str:
+    return f"{_count(items, 'item')}, {_rate(items, receipt.days)} a day" if items else "none of these items"
 
 
 def _change(change: Change) -> tuple[str, str, str]:
@@ -196,18 +215,22 @@ def _joined(texts: Sequence[str], more: int) -> str:
 _HINTS = {
     "Gained": "the new rules find these, the old ones did not",
     "Lost": "the old rules found these, the new ones do not",
+    "Found": "these would have been alerts",
+    "Found before": "the like is told no more",
 }
 
 
 def _list(title: str, count: int, items: Sequence[Item], terms: Sequence[Weight], times: Times) -> List:
-    examples = tuple(_example(item, number, times) for number, item in enumerate(items, 1))
+    turned = title not in ("Gained", "Lost")  # that the rule is new, or gone, stands above
+    examples = tuple(_example(item, number, times, turned=turned) for number, item in enumerate(items, 1))
     named = ", ".join(f"{weight.term} ({weight.items})" for weight in terms) if count > 1 else ""
     return List(f"{title}: {count}", _HINTS[title], named, examples, count - len(examples))
 
 
-def _example(item: Item, number: int, times: Times) -> Example:
+def _example(item: Item, number: int, times: Times, *, turned: bool) -> Example:
     lang, direction = languages.attributes(item.language)
     date = f"published {times.day(item.published)}" if item.published else f"first seen {times.day(item.first_seen)}"
+    rules = f"{'rule' if len(item.rules) == 1 else 'rules'} {', '.join(item.rules)}"
     parts = (item.source, host_of(item.url), date, languages.name_of(item.language))
     return Example(
         number=number,
@@ -217,21 +240,23 @@ def _example(item: Item, number: int, times: Times) -> Example:
         lang=lang,
         direction=direction,
         passages=tuple(map(pieces, item.passages)),
-        reason=f"{item.reason} ({'rule' if len(item.rules) == 1 else 'rules'} {', '.join(item.rules)})",
+        reason=rules if turned else f"{item.reason} ({rules})",
     )
 
 
 def _remarks(part: ThemeReceipt) -> Iterator[str]:
-    if part.turn in ("removed", "off"):
+    if part.turn in _GONE:
         return
     if part.examples:
         yield "its example passes" if part.examples == 1 else f"all {part.examples} examples pass"
     else:
         yield "it has no examples yet; with some under `examples:` a slip is refused before it is in force"
     if part.rematch_days:
+        find = "it finds" if part.turn in _NEW else "the new rules find"
+        unlike = "" if part.turn in _NEW else ", and the old ones did not,"
         yield (
-            f"what the new rules find in the last {_span(part.rematch_days)}, and the old ones did not, comes in the "
-            "next scheduled digest under “Found by your rule change”"
+            f"what {find} in the last {_span(part.rematch_days)}{unlike} comes in the next scheduled digest under "
+            "“Found by your rule change”"
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from monitor.receivers.render.page import plain
 from monitor.receivers.render.receipt import Example, List, ReceiptPage, ThemePart
-from monitor.receivers.render.text import WIDTH, heading, marked, wrap
+from monitor.receivers.render.text import WIDTH, marked, wrap
 
 
 def receipt_text(page: ReceiptPage) -> str:
@@ -48,10 +48,13 @@ def _page(page: ReceiptPage) -> Iterator[str]:
 
 
 def _theme(theme: ThemePart) -> Iterator[str]:
-    yield from heading(theme.title)
-    yield from wrap(theme.verdict)
     yield ""
-    yield f"{'':14}{'old rules':>12}{'new rules':>12}"
+    yield from wrap(f"{theme.title.upper()} ({theme.theme})")
+    yield ""
+    yield from wrap(theme.verdict)
+    if theme.table:
+        yield ""
+        yield f"{'':14}{'old rules':>12}{'new rules':>12}"
     for row in theme.table:
         yield f"{row.label:14}{row.before:>12}{row.after:>12}"
     if theme.changes:
