@@ -72,9 +72,11 @@ async def serve(state: Path, handle: Handler, *, token: str, seconds: float = AN
     """
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError, ValueError, RecursionError):
-            await _converse(reader, writer, handle, token, seconds)
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError, TimeoutError, ValueError, RecursionError):
+                await _converse(reader, writer, handle, token, seconds)
+        finally:  # also where the daemon stops meanwhile
+            writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from monitor.app import open_store_to_read
 from monitor.cli import context, output
 from monitor.cli.instants import parse_instant
-from monitor.cli.lists import Json, Since, Theme, Until
+from monitor.cli.lists import INSTANT, Json, Theme
 from monitor.cli.reading import Reading
 from monitor.cli.rules import Rules
 from monitor.core.excerpts import marked_line, one_line, passages
@@ -32,6 +32,8 @@ from monitor.settings import Settings
 FEW: Final = 10_000
 """Positions that one process looks at sooner than others are started."""
 
+Since = Annotated[str | None, Parameter(help=f"Only entries and revisions read since: {INSTANT}.")]
+Until = Annotated[str | None, Parameter(help="Only what was read until then.")]
 Jobs = Annotated[int | None, Parameter(help="So many processes (one a core; one alone for a short log).")]
 Result = TypeVar("Result")
 

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from monitor.cli import context, output
 from monitor.cli.acts import hand_over
-from monitor.cli.lists import AsOf, Json, Limit, Since, Until, pick
+from monitor.cli.lists import INSTANT, AsOf, Json, Limit, pick
 from monitor.cli.reading import Reading
 from monitor.core import views
 from monitor.errors import NotFound
@@ -28,8 +28,8 @@ def deliveries(
         Parameter(help="Only those in this state."),
     ] = None,
     receiver: Annotated[str | None, Parameter(help="Only this receiver's.")] = None,
-    since: Since = None,
-    until: Until = None,
+    since: Annotated[str | None, Parameter(help=f"Only those composed since: {INSTANT}.")] = None,
+    until: Annotated[str | None, Parameter(help="Only those composed until then.")] = None,
     limit: Limit = None,
     json: Json = False,
     as_of: AsOf = None,

@@ -11,8 +11,19 @@ from typing import Annotated, Any, Final, NamedTuple
 from cyclopts import Parameter
 
 from monitor.cli import context, output
-from monitor.cli.backtest import Jobs, Trial, checked_rules, heading, known_theme, run_over, sentences, span_of
-from monitor.cli.lists import Json, Since, Theme, Until
+from monitor.cli.backtest import (
+    Jobs,
+    Since,
+    Trial,
+    Until,
+    checked_rules,
+    heading,
+    known_theme,
+    run_over,
+    sentences,
+    span_of,
+)
+from monitor.cli.lists import Json, Theme
 from monitor.matching.book import RuleBook
 from monitor.matching.compare import RuleChange
 from monitor.matching.engine import compile_book

@@ -24,8 +24,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 DEFAULT_LIMIT = 50
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON object a line.")]
-Since = Annotated[str | None, Parameter(help="From this instant on: 2026-11-24, 2026-11-24T07:00Z, or 7d, 12h ago.")]
-Until = Annotated[str | None, Parameter(help="Up to this instant.")]
+INSTANT = "2026-11-24, 2026-11-24T07:00Z, or 7d, 12h ago"
 Limit = Annotated[
     int | None,
     Parameter(
@@ -39,8 +38,8 @@ Theme = Annotated[str | None, Parameter(help="Only this theme.")]
 def entries(
     *,
     theme: Theme = None,
-    since: Since = None,
-    until: Until = None,
+    since: Annotated[str | None, Parameter(help=f"Only those first seen since: {INSTANT}.")] = None,
+    until: Annotated[str | None, Parameter(help="Only those first seen until then.")] = None,
     limit: Limit = None,
     full: Annotated[bool, Parameter(negative="", help="With the text.")] = False,
     json: Json = False,
@@ -71,8 +70,8 @@ def entries(
 def alerts(
     *,
     theme: Theme = None,
-    since: Since = None,
-    until: Until = None,
+    since: Annotated[str | None, Parameter(help=f"Only those raised since: {INSTANT}.")] = None,
+    until: Annotated[str | None, Parameter(help="Only those raised until then.")] = None,
     limit: Limit = None,
     json: Json = False,
     as_of: AsOf = None,
@@ -95,7 +94,12 @@ def alerts(
 
 
 def stories(
-    *, since: Since = None, until: Until = None, limit: Limit = None, json: Json = False, as_of: AsOf = None
+    *,
+    since: Annotated[str | None, Parameter(help=f"Only those with an entry first seen since: {INSTANT}.")] = None,
+    until: Annotated[str | None, Parameter(help="Only those whose last entry was first seen until then.")] = None,
+    limit: Limit = None,
+    json: Json = False,
+    as_of: AsOf = None,
 ) -> None:
     """List stories, the newest last."""
     with Reading(context.settings()) as reading:
@@ -126,7 +130,11 @@ def show(thing: Annotated[str, Parameter(name="ID")], /, *, json: Json = False) 
         if json:
             output.json_lines([{"row": row, "events": [log_json(recorded) for recorded in history]}])
             return
-        output.facts({name: _plain(value) for name, value in msgspec.structs.asdict(row).items()})
+        facts = {name: _plain(value) for name, value in msgspec.structs.asdict(row).items()}
+        given = [one.event for one in history if isinstance(one.event, ev.VerdictGiven)]
+        if given and given[-1].note:
+            facts["verdict"] += f": {given[-1].note}"
+        output.facts(facts)
         if isinstance(row, views.EntryRow):
             print()
             print(output.paragraphs(reading.text(row)))

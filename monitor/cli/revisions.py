@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from cyclopts import App, Parameter
 from monitor.cli import context, output
 from monitor.cli.lists import DEFAULT_LIMIT, Json, Limit
 from monitor.cli.reading import Reading
+from monitor.cli.rules import faults_of
 from monitor.core import events as ev
 from monitor.errors import NotFound, UsageError
 from monitor.pipeline.adopt import RULES_STREAM
@@ -18,6 +20,8 @@ from monitor.pipeline.changes import row_at
 from monitor.rulebook.themes import ROOT, is_rule_file
 
 app = App(name="rules", help="List revisions of the rules; put a file back as it was.", help_format="plaintext")
+
+SHORTEST = 4
 
 
 @app.default
@@ -50,7 +54,7 @@ def revisions(*, limit: Limit = None, json: Json = False) -> None:
 
 @app.command
 def restore(
-    revision: Annotated[str, Parameter(name="REVISION", help="One that `monitor rules` lists.")],
+    revision: Annotated[str, Parameter(name="REVISION", help="One that `monitor rules` lists, or how it begins.")],
     /,
     *files: Annotated[str, Parameter(name="FILE", help="As rules/themes/NAME.yaml.")],
 ) -> None:
@@ -69,6 +73,8 @@ def restore(
     for path in {_inside(file, settings.home, known): None for file in files}:
         in_force = {event.changed[path].encode() for event in adopted if path in event.changed}
         _put_back(settings.rules / path, then.files.get(path), in_force)
+    for fault in faults_of(settings.home):
+        print(f"monitor: now at fault: {output.clean(str(fault))}", file=sys.stderr)
 
 
 def _adopted(reading: Reading) -> list[tuple[ev.Recorded, ev.RuleBookAdopted]]:
@@ -77,10 +83,13 @@ def _adopted(reading: Reading) -> list[tuple[ev.Recorded, ev.RuleBookAdopted]]:
 
 
 def _position(reading: Reading, revision: str) -> int:
-    found = [recorded.position for recorded, event in _adopted(reading) if event.revision == revision]
-    if not found:
-        raise NotFound(f"no rules of revision '{revision}' were adopted; `monitor rules` lists them")
-    return found[-1]
+    """Where the revision of this name, or whose name begins so, was last adopted."""
+    adopted = {event.revision: recorded.position for recorded, event in _adopted(reading)}
+    fitting = [name for name in adopted if name.startswith(revision)] if revision not in adopted else [revision]
+    if len(fitting) != 1 or len(revision) < SHORTEST:
+        why = "fits several" if len(fitting) > 1 else f"write at least {SHORTEST} signs of one" if fitting else "none"
+        raise NotFound(f"no rules of revision '{revision}' were adopted ({why}); `monitor rules` lists them")
+    return adopted[fitting[0]]
 
 
 def _inside(file: str, home: Path, known: Collection[str]) -> str:

@@ -58,6 +58,12 @@ def check(*, json: Json = False, lint: Annotated[bool, Parameter(help="Say what 
     return 1 if faults else 0
 
 
+def faults_of(home: Path) -> list[Fault]:
+    """What is wrong now with the rules, and with receivers in view of them; the examples are not run."""
+    book, _, faults = _load(home / "rules")
+    return sorted([*faults, *_receivers(home, book, _surroundings(_settings(home)[0]))[1]])
+
+
 def _settings(home: Path) -> tuple[Settings | None, list[Fault]]:
     from monitor.books import parsed
     from monitor.settings import load_settings

@@ -49,19 +49,20 @@ def test_what_sqlite_is_known_for_is_said_by_run_alone_and_shortly(desk: Workspa
     assert "WAL-reset" not in desk.look("ack", "alr-none").err
 
 
-@pytest.mark.anyio
-async def test_status_says_whether_the_daemon_runs(desk: Workspace) -> None:
+def test_status_says_whether_the_daemon_runs(desk: Workspace) -> None:
     async def handle(act: str, args: dict[str, Any], actor: str) -> dict[str, Any]:
         raise AssertionError("nothing is asked of it")
 
-    def daemon_line() -> str:
-        return next(line for line in desk.look("status").out.splitlines() if line.startswith("daemon:"))
+    def told() -> tuple[bool, list[str]]:
+        [line] = [line for line in desk.look("status").out.splitlines() if line.startswith("daemon:")]
+        return desk.status()["daemon"], line.split()[1:]
 
-    assert (desk.status()["daemon"], daemon_line().split()[1:3]) == (False, ["not", "running;"])
-    server = await control.serve(desk.home / "state", handle, token="")
-    async with server:
-        assert (await asyncio.to_thread(desk.status))["daemon"] is True
-        assert (await asyncio.to_thread(daemon_line)).split()[1:] == ["running"]
+    async def while_one_listens() -> tuple[bool, list[str]]:
+        async with await control.serve(desk.home / "state", handle, token=""):
+            return await asyncio.to_thread(told)
+
+    assert told() == (False, ["not", "running;", "nothing", "is", "read", "or", "sent", "until", "`monitor", "run`"])
+    assert asyncio.run(while_one_listens()) == (True, ["running"])
 
 
 def test_entries_in_full_show_their_text(desk: Workspace) -> None:
@@ -101,6 +102,13 @@ def test_a_long_text_is_broken_between_words(
     assert capsys.readouterr().out == "- one two three four\n  五五五五 five\n"
     output.listing([(("a" * 12, "bb", "c" * 12), "text"), (("a", "b", "c"), "")], empty="")
     assert capsys.readouterr().out == f"{'a' * 12}  bb\n    {'c' * 12}\n    text\na             b\n    c\n"
+
+
+def test_a_verdict_is_shown_with_its_note(desk: Workspace) -> None:
+    [alert] = desk.list("alerts")
+    note = "an old paper that was sent round again " * 4
+    assert desk.look("verdict", alert["alert_id"], "noise", "--note", note).code == 0
+    assert f"noise: {note}".split() == desk.look("show", alert["alert_id"]).out.partition("verdict:")[2].split()[:33]
 
 
 @pytest.mark.parametrize("command", ["show", "explain", "ack", "verdict", "init", "backup", "restore"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,30 @@ def test_an_unknown_revision_and_no_files_are_named(home: Path, capsys: pytest.C
     assert "no rules of revision '0123456789ab'" in capsys.readouterr().err
     assert run(home, "restore", first) == 2
     assert "which files?" in capsys.readouterr().err
+
+
+def test_a_revision_may_be_written_short(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, _ = revisions(home, capsys)
+    assert run(home, "restore", first[:6], ONE) == 0
+    assert files(home)["one.yaml"] == b"first\n"
+    assert run(home, "restore", first[:3], ONE) == 1
+    assert "write at least 4 signs" in capsys.readouterr().err
+
+
+def test_what_a_restore_makes_faulty_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theme = "theme: %s\ntitle: T\nrules: [{id: a, when: '\"x\"'}]\nexamples: {match: [x]}\n"
+    with closing(open_store_to_write(load_settings(home))) as store:
+        adopt_rules(store, {ONE: theme % "one"}, [])
+        adopt_rules(store, {ONE: theme % "one", TWO: theme % "two"}, [])
+    for name in ("one", "two"):
+        (home / "rules" / "themes" / f"{name}.yaml").write_text(theme % name)
+    (home / "rules" / "receivers.yaml").write_text(
+        "receivers: {desk: {outbox: state/desk}}\nroutes: [{themes: [two], to: [desk]}]\n"
+    )
+    *_, without, both = revisions(home, capsys)
+    assert run(home, "restore", both, TWO) == 0
+    assert capsys.readouterr().err == ""
+    assert run(home, "restore", without, TWO) == 0
+    said = capsys.readouterr()
+    assert said.out == "rules/themes/two.yaml: gone\n"
+    assert said.err.startswith("monitor: now at fault: rules/receivers.yaml:2:20: unknown theme 'two'")
