@@ -4,8 +4,10 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
+from monitor.matching.model import Evidence
 from monitor.receivers.render.text import WIDTH, render_text, wrap
 from tests.receivers.letters import COMPOSED, digest, four_scripts
 
@@ -47,3 +49,27 @@ def test_han_breaks_between_signs_and_never_before_a_full_stop():
     lines = wrap("机床" * 18 + "机。" + "床" * 30)
     assert all(cell_len(line) <= WIDTH for line in lines)
     assert not any(line.startswith("。") for line in lines)
+
+
+def test_words_stand_with_their_concept_or_are_named_in_the_rule():
+    content = digest(
+        {"text": "crane ship barge dredger tug lock", "words": ("crane", "ship", "barge", "dredger", "tug")}
+    )
+    (story,) = content.new
+    (alert,) = story.alerts
+    (rule,) = alert.rules
+    vessels = [replace(hit, concept="vessels") for hit in rule.evidence if hit.field == "text" and hit.text != "crane"]
+    literal = replace(vessels[0], concept="", text="lock")
+    crane = next(hit for hit in rule.evidence if hit.text == "crane")
+
+    def words(*evidence: Evidence) -> str:
+        found = replace(story, alerts=(replace(alert, rules=(replace(rule, evidence=evidence),)),))
+        text = " ".join(render_text(replace(content, new=(found,)), COMPOSED).split())
+        return text.partition("words: ")[2].partition(" crane Every clause")[0]
+
+    assert (
+        words(literal, crane, *vessels)
+        == "crane (crane); ship, barge, dredger, tug (vessels); lock (named in the rule)"
+    )
+    more = (*vessels, replace(vessels[0], text="wherry"))
+    assert words(*more) == "ship, barge, dredger +2 (vessels)"

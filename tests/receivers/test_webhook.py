@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.core import digests
 from monitor.core.deliveries import Outcome, Result
 from monitor.core.routing import Webhook
 from monitor.ports import Answer, FetchFailed
+from monitor.receivers.render.payload import render_payload
 from monitor.receivers.webhook import WebhookReceiver, new_secret
 from monitor.sources.addresses import parse_networks
 from monitor.sources.client import Client
@@ -93,7 +95,22 @@ async def test_a_digest_arrives_signed_and_in_the_promised_shape(server: HookSer
         "alert_id", "theme", "severity", "state", "title", "reason", "story_id", "entry_ids", "sources", "raised_at",
         "position", "evidence", "entries",
     }  # fmt: skip
-    assert alert["evidence"][0].keys() == {"concept", "term", "field", "start", "end", "text"}
+    assert alert["evidence"][0].keys() == {"concept", "term", "field", "start", "end", "text", "rules"}
+
+
+def test_a_hit_that_several_rules_rest_on_stands_once_and_names_them():
+    content = digest({"title": "A crane fell", "text": "The crane is old.", "words": ("crane", "old")})
+    (story,) = content.new
+    (alert,) = story.alerts
+    (rule,) = alert.rules
+    more = replace(rule, rule="again", evidence=rule.evidence[:1])
+    content = replace(content, new=(replace(story, alerts=(replace(alert, rules=(rule, more, rule)),)),))
+    (sent,) = json.loads(render_payload(message(content)))["data"]["alerts"]
+    assert [(hit["field"], hit["text"], hit["rules"]) for hit in sent["evidence"]] == [
+        ("title", "crane", ["stop", "again"]),
+        ("text", "crane", ["stop"]),
+        ("text", "old", ["stop"]),
+    ]
 
 
 async def test_evidence_is_where_it_says(server: HookServer):

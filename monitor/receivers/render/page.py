@@ -33,6 +33,7 @@ FULL = 40
 LISTED = 100
 FOUND_AGAIN = 20  # of what an edited rule found among old entries
 WORDS_PER_RULE = 8
+WORDS_PER_CONCEPT = 3
 OMITTED = 40  # alerts that were not sent, by title
 CAUSES = 8  # why sources fail, a line each
 NAMES = (12, 6)  # of official and of other sources that fail for one cause
@@ -314,14 +315,16 @@ def _reason(alert: AlertLine, rule: RuleLine) -> Reason:
 
 
 def _words(rule: RuleLine) -> str:
+    """Each concept's words with its name in brackets; words that the rule itself names, last and without one."""
     by_concept: dict[str, dict[str, None]] = {}
-    for hit in rule.evidence:
+    for hit in sorted(rule.evidence, key=lambda hit: not hit.concept):
         by_concept.setdefault(hit.concept, {}).setdefault(hit.text)
     shown: list[str] = []
     for concept, words in by_concept.items():
-        named = list(words)[:3]
-        more = f" +{len(words) - 3}" if len(words) > 3 else ""
-        label = f" ({concept})" if concept and concept not in (word.strip('"') for word in named) else ""
+        # A "+1" would hide one word to save one.
+        named = list(words) if len(words) <= WORDS_PER_CONCEPT + 1 else list(words)[:WORDS_PER_CONCEPT]
+        more = f" +{len(words) - len(named)}" if len(words) > len(named) else ""
+        label = f" ({concept})" if concept else " (named in the rule)"
         shown.append(f"{', '.join(named)}{more}{label}")
     extra = f"; +{len(shown) - WORDS_PER_RULE} concepts" if len(shown) > WORDS_PER_RULE else ""
     return "; ".join(shown[:WORDS_PER_RULE]) + extra

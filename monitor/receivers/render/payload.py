@@ -5,12 +5,13 @@ What tells of an edit of the rules has the type `receipt`, no alerts, and the re
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import msgspec
 
 from monitor.core import digests
-from monitor.core.digests import AlertLine, Coverage, EntryLine, Notice, Omitted, Period, StoryLine
+from monitor.core.digests import AlertLine, Coverage, EntryLine, Notice, Omitted, Period, RuleLine, StoryLine
 from monitor.core.excerpts import Passage
 from monitor.core.receipts import Receipt
 from monitor.matching.model import Evidence, Severity
@@ -23,6 +24,12 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     severity: Severity
     when: str
+
+
+class Hit(Evidence, frozen=True, kw_only=True):
+    """Words that were found, and the rules that they helped to hold."""
+
+    rules: tuple[str, ...]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +50,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     section: str
     url: str | None
     rules: tuple[Clause, ...]
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[Hit, ...]
     passages: tuple[Passage, ...]
     entries: tuple[EntryLine, ...]
 
@@ -101,6 +108,18 @@ def _alert(alert: AlertLine, story: StoryLine, section: str) -> Alert:
         entry_ids=alert.entry_ids, sources=alert.sources, raised_at=alert.raised_at, position=alert.position,
         section=section, url=story.url,
         rules=tuple(Clause(rule=rule.rule, severity=rule.severity, when=rule.when) for rule in alert.rules),
-        evidence=tuple(hit for rule in alert.rules for hit in rule.evidence),
+        evidence=tuple(_hits(alert.rules)),
         passages=story.passages, entries=story.entries,
     )  # fmt: skip
+
+
+def _hits(rules: Iterable[RuleLine]) -> Iterator[Hit]:
+    """Each hit once, in the order of the rules."""
+    served: dict[Evidence, list[str]] = {}
+    for rule in rules:
+        for hit in rule.evidence:
+            named = served.setdefault(hit, [])
+            if rule.rule not in named:
+                named.append(rule.rule)
+    for hit, named in served.items():
+        yield Hit(**msgspec.structs.asdict(hit), rules=tuple(named))
