@@ -101,6 +101,7 @@ def preview(
 
 def silences(
     *,
+    theme: Annotated[str | None, Parameter(help="Only those that can hide alerts of this theme.")] = None,
     active: Annotated[bool, Parameter(negative="", help="Only those that hold now.")] = False,
     limit: Limit = None,
     json: Json = False,
@@ -113,7 +114,10 @@ def silences(
         def holds(row: views.SilenceRow) -> bool:
             return row.state == "active" and (as_of is not None or row.until > now)
 
-        rows = pick(reading.rows(views.SILENCES, as_of), lambda row: not active or holds(row), limit, json)
+        def wanted(row: views.SilenceRow) -> bool:
+            return (theme is None or row.theme in (None, theme)) and (not active or holds(row))
+
+        rows = pick(reading.rows(views.SILENCES, as_of), wanted, limit, json)
         if json:
             output.json_lines(silence_json(row, "active" if holds(row) else "expired") for row in rows)
             return

@@ -52,6 +52,9 @@ def test_a_silence_from_preview_to_its_end(home: Workspace, tmp_path: Path) -> N
         "rule": None, "source": None,
     }  # fmt: skip
     assert row["actor"]
+    assert home.list("silences", *THEME) == [row]
+    assert home.list("silences", "--theme", "other") == []
+    assert home.list("silences", "--as-of", str(row["position"] - 1)) == []
     shown = home.look("silences", "--active").out
     assert "theme machines, at most medium" in shown
     assert "known since Monday" in shown
