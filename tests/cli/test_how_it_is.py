@@ -59,7 +59,10 @@ def test_status_says_whether_the_daemon_runs(desk: Workspace) -> None:
 
     async def while_one_listens() -> tuple[bool, list[str]]:
         async with await control.serve(desk.home / "state", handle, token=""):
-            return await asyncio.to_thread(told)
+            found = await asyncio.to_thread(told)
+            while hearing := asyncio.all_tasks() - {asyncio.current_task()}:  # who connected and said nothing
+                await asyncio.wait(hearing)
+            return found
 
     assert told() == (False, ["not", "running;", "nothing", "is", "read", "or", "sent", "until", "`monitor", "run`"])
     assert asyncio.run(while_one_listens()) == (True, ["running"])
