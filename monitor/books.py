@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from monitor import __version__
 from monitor.core import views
 from monitor.core.entries import Kind, Source, Tier
@@ -33,6 +35,8 @@ from monitor.sources.addresses import Networks, parse_networks, written_refusal
 
 if TYPE_CHECKING:
     from monitor.receivers.email import SmtpServer
+
+log = structlog.get_logger()
 
 RECEIVERS_FILE = "rules/receivers.yaml"
 SOURCES_FILE = "seeds/sources.yaml"
@@ -122,6 +126,14 @@ class Books:
 
     def _compiled(self, files: Mapping[str, str], unread: list[Fault]) -> tuple[Engine | None, list[Fault]]:
         """The engine of sound files whose examples pass, or every fault."""
+        try:
+            return self._compile(files, unread)
+        except Exception as error:  # a defect of this program must not end a daemon that has a book to go on with
+            log.exception("rules could not be compiled")
+            message = f"not compiled ({type(error).__name__}: {error}): a defect of this program, which please report"
+            return None, [*unread, Fault("rules/", 0, 0, message)]
+
+    def _compile(self, files: Mapping[str, str], unread: list[Fault]) -> tuple[Engine | None, list[Fault]]:
         cache = Cache(self.settings.state / "cache")
         if not unread:
             if self._engine is not None and self._engine.revision == revision_of(files):

@@ -48,6 +48,32 @@ def test_an_edit_that_could_not_be_adopted_is_looked_at_again(tmp_path: Path) ->
     assert not books.stale()
 
 
+def test_a_defect_of_the_compiler_refuses_the_edit_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules/themes").mkdir(parents=True)
+    theme = tmp_path / "rules/themes/machines.yaml"
+    theme.write_text(THEME % "Russia")
+    store = MemoryStore(views=views.ALL, clock=ManualClock(), entropy=random.Random(1).randbytes)
+    in_force = Books(load_settings(tmp_path, {}), store)
+    in_force.start()
+
+    def fail(book: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("monitor.books.compile_with_needles", fail)
+    theme.write_text(THEME % "Belarus")
+    restarted = Books(load_settings(tmp_path, {}), store)
+    for found in (in_force.reload(), restarted.start()):
+        assert found.engine is None
+        assert [str(fault) for fault in found.faults] == [
+            "rules/: not compiled (RecursionError: too deep): a defect of this program, which please report"
+        ]
+    for books in (in_force, restarted):
+        assert books.rules is not None and "Russia" in books.rules.themes[0].rules[0].when
+    assert any(isinstance(stored.event, ev.RuleBookRefused) for stored in store.read())
+
+
 def test_a_start_takes_the_compiled_book_of_the_last_and_does_without_it(tmp_path: Path) -> None:
     for folder in ("rules/themes", "seeds"):
         (tmp_path / folder).mkdir(parents=True)

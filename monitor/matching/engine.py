@@ -296,23 +296,28 @@ class _Compiler:
     def _cost(self, need: frozenset[int]) -> float:
         return sum(self._costs[number] for number in need)
 
-    def _all_needs(self, node: run.Node) -> list[frozenset[int]]:
+    def _all_needs(self, node: run.Node, negated: bool = False) -> list[frozenset[int]]:
+        """What the node needs to be true; `negated`: to be false."""
         match node:
+            case run.Not():
+                return self._all_needs(node.operand, not negated)
+            case run.And() | run.Or() if isinstance(node, run.Or) != negated:  # one of them is enough
+                each = [self._all_needs(operand, negated) for operand in node.operands]
+                if not all(each):
+                    return []
+                return [frozenset().union(*(min(needs, key=self._cost) for needs in each))]
+            case run.And() | run.Or():
+                return [need for operand in node.operands for need in self._all_needs(operand, negated)]
+            case _ if negated:
+                return []
             case Leaf():
                 return [frozenset(part.set for part in node.parts)]
-            case run.Not():
-                return []
-            case run.And() | run.Near():
+            case run.Near():
                 return [need for operand in node.operands for need in self._all_needs(operand)]
             case run.NotNear():
                 return self._all_needs(node.first)
             case run.Within() | run.Count():
                 return self._all_needs(node.operand)
-            case run.Or():
-                each = [self._all_needs(operand) for operand in node.operands]
-                if not all(each):
-                    return []
-                return [frozenset().union(*(min(needs, key=self._cost) for needs in each))]
 
 
 def _frequency(term: Term) -> float:

@@ -17,6 +17,7 @@ __all__ = ["MAX_DISTANCE", "RESERVED", "Fault", "is_reserved", "parse"]
 MAX_LENGTH = 20_000
 MAX_DEPTH = 40
 MAX_DISTANCE = 1000
+_DIGITS = 6
 
 RESERVED = frozenset(("and", "or", "not", "w", "near", "pre", *Field))
 """Words that are no concept's name; so are `atleastN` and `distinctN`."""
@@ -126,9 +127,9 @@ class _Builder:
         token, inner = parts[0], self.row(parts[2])
         found = re.fullmatch(r"(atleast|distinct)\s*(\d+)", str(token), re.IGNORECASE)
         assert found
-        number, distinct = int(found[2]), found[1].lower() == "distinct"
+        number, distinct = _number(found[2]), found[1].lower() == "distinct"
         if not 1 <= number <= 1000:
-            self.fault(token.start_pos, f"{found[1]}{found[2]}: the number is 1 to 1000")
+            self.fault(token.start_pos, f"{found[1]}{found[2][:_DIGITS]}: the number is 1 to 1000")
         wrong = inner.node and _not_countable(inner.node)
         if wrong:
             self.fault(wrong.start, f"{found[1]}{number}(…) counts a concept, a literal, or several joined by 'or'")
@@ -176,11 +177,10 @@ class _Builder:
         if not number.isascii() or not number.isdigit():
             self.fault(start, f"'{self.text[start:end]}': {_CLOSED_PROXIMITY}")
             return None
-        distance = int(number)
+        distance = _number(number)
         if not 1 <= distance <= MAX_DISTANCE:
-            self.fault(
-                start, f"'{self.text[start:end]}': the number of words is 1 to {MAX_DISTANCE}; w/1 means neighbours"
-            )
+            shown = self.text[start : min(end, start + 8 + _DIGITS)]
+            self.fault(start, f"'{shown}': the number of words is 1 to {MAX_DISTANCE}; w/1 means neighbours")
             distance = 1  # go on, so that the rest is judged too
         return Operator("near", start, end, Unit.WORDS, distance, ordered, negated)
 
@@ -198,6 +198,11 @@ class _Builder:
                 return None
             return self._words(start, end, word[1:], True, False)
         return self._words(start, end, word.removeprefix("near").removeprefix("w"), False, False)
+
+
+def _number(digits: str) -> int:
+    """Digits as a number; where they are more than any number here has, one too great."""
+    return int(digits) if len(digits) <= _DIGITS else 10**_DIGITS
 
 
 def _find(node: Node, kind: type[Within]) -> Within | None:

@@ -125,6 +125,13 @@ def test_term_finds(term: str, text: str, found: list[str]) -> None:
         ('atleast2("china" or "china telecom")', "China Telecom", False),
         ('distinct2("chip" or "lens")', "chip chip", False),
         ('distinct2("chip" or "lens")', "chip lens", True),
+        ('not not "china"', "China sells", True),
+        ('not not "china"', "Russia sells", False),
+        ('not (not "china" and not "russia")', "Russia sells", True),
+        ('not (not "china" and not "russia")', "India sells", False),
+        ('not ((not "china") or "russia")', "China sells", True),
+        ('not ((not "china") or "russia")', "China and Russia", False),
+        ('title:(not not "china") or not not "chip"', "a chip", True),
     ],
 )
 def test_expression_holds(when: str, text: str, met: bool) -> None:

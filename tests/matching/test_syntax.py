@@ -213,3 +213,11 @@ def test_any_row_of_words_is_read_or_refused(text: str) -> None:
     node, faults = parse(text)
     assert (node is None) == bool(faults)
     assert len(text) <= MAX_LENGTH
+
+
+@pytest.mark.parametrize("text", ["atleast{}(a)", "distinct{}(a)", "a w/{} b", "a pre/{} b", "a adj{} b", "a /{} b"])
+@pytest.mark.parametrize("digits", ["9" * 5000, "0" * 5000 + "2"])
+def test_a_number_of_thousands_of_digits_is_a_fault_of_one_line(text: str, digits: str) -> None:
+    node, faults = parse(text.format(digits))
+    assert node is None and len(faults) == 1
+    assert "is 1 to 1000" in faults[0].message and len(faults[0].message) < 100
