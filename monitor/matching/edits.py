@@ -49,8 +49,7 @@ def files_of(book: RuleBook, theme: Theme) -> frozenset[str]:
 
 def _reached(book: RuleBook, theme: Theme) -> dict[str, Concept]:
     """Key -> concept, for each that a rule of the theme names or that one of these includes."""
-    trees = [tree for rule in theme.rules for tree in (rule.condition, rule.exception) if tree is not None]
-    waiting = [theme.scope[leaf.name] for tree in trees for leaf in leaves(tree) if isinstance(leaf, Ref)]
+    waiting = [theme.scope[name] for name in _named(theme)]
     reached: dict[str, Concept] = {}
     while waiting:
         key = waiting.pop()
@@ -58,6 +57,12 @@ def _reached(book: RuleBook, theme: Theme) -> dict[str, Concept]:
             reached[key] = book.concepts[key]
             waiting += book.concepts[key].include
     return reached
+
+
+def _named(theme: Theme) -> list[str]:
+    """The concepts that the theme's rules name, as they write them, in order."""
+    trees = [tree for rule in theme.rules for tree in (rule.condition, rule.exception) if tree is not None]
+    return [leaf.name for tree in trees for leaf in leaves(tree) if isinstance(leaf, Ref)]
 
 
 def _edits(old: RuleBook, was: Theme, new: RuleBook, now: Theme) -> Iterator[Edit]:
@@ -73,6 +78,8 @@ def _edits(old: RuleBook, was: Theme, new: RuleBook, now: Theme) -> Iterator[Edi
 
 def _rules(was: Theme, now: Theme) -> Iterator[Edit]:
     before, after = ({rule.id: rule for rule in theme.rules} for theme in (was, now))
+    for name in sorted({*_named(was)} & {*_named(now)}):
+        yield from _turned(f"concept {name}", _shown(was.scope[name]), _shown(now.scope[name]))
     for rule_id in [*before, *(name for name in after if name not in before)]:
         one, other = before.get(rule_id), after.get(rule_id)
         if one is None or other is None:
@@ -87,11 +94,24 @@ def _concepts(before: dict[str, Concept], after: dict[str, Concept], old: RuleBo
     for key in [*before, *(key for key in after if key not in before)]:
         # One that is there as it was, and only no longer asked for, is told of where it was asked for.
         was, now = old.concepts.get(key), new.concepts.get(key)
-        shown = f"concept {(key if '.' in key else key.rpartition(':')[2])}"
+        shown = f"concept {_shown(key)}"
         for suffix, name in (("", "terms"), (", except", "exceptions")):
             one, other = (getattr(concept, name) if concept else () for concept in (was, now))
-            yield from _listed(shown + suffix, map(_term, one), map(_term, other))
+            yield from _terms(shown + suffix, one, other)
         yield from _listed(f"{shown}, include", was.include if was else (), now.include if now else ())
+
+
+def _shown(key: str) -> str:
+    return key if "." in key else key.rpartition(":")[2]
+
+
+def _terms(about: str, one: Iterable[Term], other: Iterable[Term]) -> Iterator[Edit]:
+    """Terms that went or came; under which language one is written, and where, is no matter."""
+    before, after = ({(term.text, term.only_in, term.name): term for term in terms} for terms in (one, other))
+    removed = tuple(_term(term) for key, term in before.items() if key not in after)
+    added = tuple(_term(term) for key, term in after.items() if key not in before)
+    if removed or added:
+        yield Edit(about=about, removed=removed, added=added)
 
 
 def _turned(about: str, one: object, other: object) -> Iterator[Edit]:

@@ -99,6 +99,24 @@ def test_what_a_rule_reaches_through_shared_files_counts() -> None:
     ]
 
 
+def test_a_name_that_means_another_concept_is_a_change() -> None:
+    pools = {f"concepts/{name}.yaml": json.dumps({"concepts": {"yards": [name]}}) for name in ("pa", "pb")}
+    theme = {"rules": [{"id": "called", "when": "yards"}], "concepts": {}}
+    before, after = (files({**theme, "use": [name]}, **pools) for name in ("pa", "pb"))
+    assert edits(after, before) == [("concept yards", ("pa.yards",), ("pb.yards",))]
+
+
+def test_a_term_beside_a_name_of_a_list_with_the_same_letters_is_a_change() -> None:
+    before = files(things={"unions": {"list": "watchlists/u.txt"}}, **{"watchlists/u.txt": "SMIC\n"})
+    after = {**before, **files(things={"unions": {"list": "watchlists/u.txt", "terms": ["SMIC"]}})}
+    after["watchlists/u.txt"] = before["watchlists/u.txt"]
+    assert edits(after, before) == [("concept things.unions", (), ("SMIC",))]
+
+
+def test_the_language_that_a_term_is_written_under_is_no_change() -> None:
+    assert edits(files(work(terms=["strike*", "Streik*"], de=[]))) == []
+
+
 def test_what_no_rule_reaches_is_no_change() -> None:
     assert edits(files(things={"unused": ["gamma ray"]})) == []
     assert edits(files(**{"themes/other.yaml": "{theme: other, title: Other, rules: [{id: a, when: '\"b\"'}]}"})) == []
