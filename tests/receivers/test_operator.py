@@ -63,15 +63,15 @@ def test_failing_sources_stand_by_cause_official_ones_first() -> None:
         coverage_of(told(sources=sources))
         == """\
 1 of 53 sources healthy
-- official: bis-press failing since 2 Mar 2026, 09:00: HTTP 503 (service
+- official: bis-press – failing since 2 Mar 2026, 09:00: HTTP 503 (service
   unavailable)
-- official: eu-council failing since 2 Mar 2026, 09:00: DNS: no answer for
+- official: eu-council – failing since 2 Mar 2026, 09:00: DNS: no answer for
   'eu.example.org'
-- s00, s01, s02, s03, s04, s05, +42 more failing since 2 Mar 2026, 09:00 or
-  later: DNS: no answer for …
-- alone failing since 2 Mar 2026, 09:00: DNS: there is no host
+- s00, s01, s02, s03, s04, s05, +42 more – failing since 2 Mar 2026, 09:00
+  or later: DNS: no answer for …
+- alone – failing since 2 Mar 2026, 09:00: DNS: there is no host
   'alone.example.org'
-- left gone since 2 Mar 2026, 09:00: HTTP 410 (gone)"""
+- left – gone since 2 Mar 2026, 09:00: HTTP 410 (gone)"""
     )
 
 

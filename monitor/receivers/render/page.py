@@ -435,7 +435,7 @@ def _with_cause(sources: Sequence[FailingSource], times: Times) -> str:
     since = times.minute(first.since)
     later = " or later" if any(times.minute(source.since) != since for source in sources) else ""
     reason = first.reason if len(sources) == 1 else _alike(first.reason)
-    return f"{'official: ' if official else ''}{names}{more} {first.state} since {since}{later}" + (
+    return f"{'official: ' if official else ''}{names}{more} – {first.state} since {since}{later}" + (
         f": {reason}" if reason else ""
     )
 
