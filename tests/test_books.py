@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from monitor.books import Books, configure
 from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.routing import DEFAULT_RECEIVERS
-from monitor.errors import TryAgain
+from monitor.errors import ConfigurationError, TryAgain
 from monitor.matching.model import Document
+from monitor.pipeline.adopt import adopt_rules
 from monitor.ports import Commit
 from monitor.settings import load_settings
 from monitor.store.memory import MemoryStore
@@ -72,6 +74,25 @@ def test_a_defect_of_the_compiler_refuses_the_edit_and_ends_nothing(
     for books in (in_force, restarted):
         assert books.rules is not None and "Russia" in books.rules.themes[0].rules[0].when
     assert any(isinstance(stored.event, ev.RuleBookRefused) for stored in store.read())
+
+
+def test_a_log_whose_rules_ask_for_ages_is_mended_by_mending_the_file(tmp_path: Path) -> None:
+    (tmp_path / "rules/themes").mkdir(parents=True)
+    theme = tmp_path / "rules/themes/machines.yaml"
+    theme.write_text(THEME % "Russia" + "close_after: 999999999w\n")
+    store = MemoryStore(views=views.ALL, clock=ManualClock(), entropy=random.Random(1).randbytes)
+    adopt_rules(store, {"themes/machines.yaml": theme.read_text()}, [])  # as earlier versions did
+    configure(store.get(views.RULE_BOOK, views.CURRENT), None)
+    with pytest.raises(ConfigurationError) as raised:
+        Books(load_settings(tmp_path, {}), store).start()
+    assert [str(fault) for fault in raised.value.faults] == [
+        "rules/themes/machines.yaml:6:14: 'close_after' is '999999999w'; at most 3650d"
+    ]
+
+    theme.write_text(THEME % "Russia" + "close_after: 3650d\n")
+    assert Books(load_settings(tmp_path, {}), store).start().engine is not None
+    configuration = configure(store.get(views.RULE_BOOK, views.CURRENT), None)
+    assert configuration.close_after == {"machines": timedelta(days=3650)}
 
 
 def test_a_start_takes_the_compiled_book_of_the_last_and_does_without_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from monitor.rulebook.slips import EMPTY_ITEM, not_text
 
 _DURATION = re.compile(r"(\d{1,9})\s?([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+MAX_DURATION = 3650 * 86400
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -122,7 +123,7 @@ class Fields:
         return default
 
     def duration(self, key: str, default: int | None = None) -> int | None:
-        """Seconds, of `30s`, `5m`, `1h`, `7d`, `2w` or `0`."""
+        """Seconds, of `30s`, `5m`, `1h`, `7d`, `2w` or `0`; at most 3650 days."""
         node = self._text_node(key)
         if node is None:
             return default
@@ -130,7 +131,11 @@ class Fields:
             return 0
         found = _DURATION.fullmatch(node.text)
         if found:
-            return int(found[1]) * _SECONDS[found[2]]
+            seconds = int(found[1]) * _SECONDS[found[2]]
+            if seconds <= MAX_DURATION:
+                return seconds
+            self.fault(node, f"'{key}' is '{node.text}'; at most {MAX_DURATION // 86400}d")
+            return default
         self.fault(node, f"'{key}' is '{_short(node.text)}'; wanted: a number and s, m, h, d or w, as in 90s or 7d")
         return default
 
