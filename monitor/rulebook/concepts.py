@@ -9,12 +9,13 @@ from monitor.errors import Fault
 from monitor.matching.book import Concept, Term
 from monitor.matching.syntax import is_reserved
 from monitor.matching.terms import TermFault, form_of
-from monitor.rulebook.document import Fields, Node
+from monitor.rulebook.document import Fields, Node, did_you_mean
+from monitor.rulebook.languages import is_language, may_be_language
 from monitor.rulebook.slips import EMPTY_ITEM, not_text
 
 NAME = r"[a-z0-9][a-z0-9-]*"
 _FILL = "give it terms, a list or an include"
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_KEYS = ("terms", "include", "except", "list")
 
 
 class DraftConcept(NamedTuple):
@@ -70,10 +71,17 @@ def _concept(key: Node, value: Node, path: str, prefix: str, faults: list[Fault]
         return DraftConcept(Concept(key=prefix + name, name=name, terms=(), path=path), key)
     fields = Fields(value, path, faults, f"concept '{name}'")
     terms = ()
-    for language, written in value.pairs if value.kind == "map" else ():
-        if language.text == "terms" or _LANGUAGE.fullmatch(language.text):
-            fields.node(language.text)
-            terms += _terms(written, None if language.text == "terms" else language.text, faults)
+    if not fields.has("terms"):
+        fields.node("terms")  # so that a misspelt key is told of it
+    for found, written in value.pairs if value.kind == "map" else ():
+        word = found.text
+        if word == "terms" or is_language(word):
+            fields.node(word)
+            terms += _terms(written, None if word == "terms" else word, faults)
+        elif word not in _KEYS and may_be_language(word):
+            fields.node(word)
+            hint = did_you_mean(word, _KEYS)
+            faults.append(found.fault(f"'{word}' is no language, nor one of {', '.join(_KEYS)}{hint}"))
     node = fields.node("except")
     exceptions = _terms(node, None, faults) if node is not None else ()
     include = fields.text_nodes("include")
@@ -114,7 +122,7 @@ def _written_out(item: Node, language: str | None, faults: list[Fault]) -> Term 
         faults.append(item.fault(EMPTY_ITEM if item.empty else not_text(item)))
         return None
     text, node, only_in = fields.text("term", required=True), fields.node("term"), fields.text_nodes("only_in")
-    for wrong in (word for word in only_in if not _LANGUAGE.fullmatch(word.text)):
+    for wrong in (word for word in only_in if not is_language(word.text)):
         fields.fault(wrong, f"'{wrong.text}' is no language; wanted: a code such as de or zh")
     fields.finish()
     if text is None or node is None:
