@@ -5,12 +5,15 @@ Proximity binds before `and`. Where two search systems would read a row differen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from monitor.matching.expression import And, Count, Literal, Near, Node, Not, Or, Ref, Unit, Within
 
 Report = Callable[[int, str], None]
+
+_LITERAL_OR_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[“„][^”“]*[”“]|\w+(?:[.\-*?]\w+)*[!*?]*")
 
 
 class Operator(NamedTuple):
@@ -129,13 +132,13 @@ class Weaver:
             return True
         sign = self._source[operator.start : operator.end]
         other = next(part for part in self._operands if part is not operand and part.node is not operand.node)
-        mate = self._source[other.start : other.end]
+        mate = self._shown(other.start, other.end)
         self._report(wrong.start, _rewriting(self._written, wrong, operand.node, sign, mate))
         return False
 
     def _written(self, node: Node | None) -> str:
         assert node is not None
-        return self._source[node.start : node.end]
+        return self._shown(node.start, node.end)
 
     def _nodes(self, operands: list[Operand]) -> tuple[Node, ...] | None:
         nodes = tuple(operand.node for operand in operands if operand.node is not None)
@@ -168,23 +171,32 @@ class Weaver:
                 begin = index + 1
         return " ".join(out)
 
+    def _shown(self, start: int, end: int) -> str:
+        """A stretch of the source as it is to be written: terms with signs in quotes."""
+        text = " ".join(self._source[start:end].split())
+        return _LITERAL_OR_WORD.sub(lambda found: quoted(found[0]), text)
+
     def _sign(self, index: int) -> str:
         operator = self._operators[index]
         return " ".join(self._source[operator.start : operator.end].split())
 
     def _text(self, begin: int, end: int) -> str:
-        text = self._source[self._operands[begin].start : self._operands[end - 1].end]
-        return " ".join(text.split())
+        return self._shown(self._operands[begin].start, self._operands[end - 1].end)
 
     def _text_after(self, index: int, end: int) -> str:
         """From the operator after operand `index` on."""
-        text = self._source[self._operators[index].start : self._operands[end - 1].end]
-        return " ".join(text.split())
+        return self._shown(self._operators[index].start, self._operands[end - 1].end)
 
     def _text_before(self, begin: int, index: int) -> str:
         """Up to the operator before operand `index`."""
-        text = self._source[self._operands[begin].start : self._operators[index - 1].end]
-        return " ".join(text.split())
+        return self._shown(self._operands[begin].start, self._operators[index - 1].end)
+
+
+def quoted(word: str) -> str:
+    """A term that holds a sign and no quotes, with them; other words and literals as they are."""
+    if word[0] in "\"'“„" or not re.search(r"[!*?]", word):
+        return word
+    return f'"{word.rstrip("!")}{"*" if word[-1] == "!" else ""}"'
 
 
 def _not_near(node: Node) -> Node | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+_HOW_NEAR = re.compile(r"(?P<word>within|near|pre|w)\s*/?\s*(?P<number>\d{1,4})(?!\w)|within(?!\w)", re.IGNORECASE)
+"""What other systems or plain English would have for `w/N`."""
 _QUOTES = "\"'“”„"
 
 
@@ -44,6 +46,12 @@ def syntax_fault(text: str, error: Any) -> Fault:
 def _side_by_side(text: str, at: int, token: Any) -> Fault:
     before = re.search(r"[\w.\-]+[!*?]*\s*$", text[:at])
     left, right = before[0].strip() if before else "", str(token)
+    for place in (at, before.start() if before else at):
+        if near := _HOW_NEAR.match(text, place):
+            sign = "pre" if (near["word"] or "").lower() == "pre" else "w"
+            return Fault(
+                place, f"'{near[0]}' is not known; within so many words is written {sign}/{near['number'] or 'N'}"
+            )
     if before and left.lower() in ("and", "or", "w", "near", "pre"):
         return Fault(before.start(), f"'{left}' stands where a concept, a literal in quotes or '(' is wanted")
     if token.type == "NAME" and before:

@@ -21,7 +21,6 @@ __all__ = ["MAX_CHARACTERS", "Fields", "File", "Node", "did_you_mean", "parse"]
 MAX_CHARACTERS = 8_000_000
 MAX_DEPTH = 24
 
-_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -44,7 +43,7 @@ def parse(path: str, text: str, faults: list[Fault]) -> Node | None:
         line, column = file.place(bad.start())
         faults.append(file.fault(line, column, f"control character U+{ord(bad.group()):04X}; remove it"))
         return None
-    loader = _LOADER(file.text)
+    loader = slips.LOADER(file.text)
     try:
         return _Composer(file, loader, faults).document()
     except yaml.MarkedYAMLError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from typing import Any
 
 import yaml
 
 from monitor.errors import Fault
 from monitor.rulebook.nodes import File, Node
 
+LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 QUOTE = "put the whole in quotes"
 TAB = "a tab; YAML indents by spaces only: replace it by spaces"
 ALIAS = "an unquoted '*' at the start means an alias in YAML; " + QUOTE + ', as in "*halbleiter"'
@@ -78,15 +81,31 @@ def _structure(text: str, problem: str, scanning: str, at: int, context: int, li
         return (COLON if ": " in before or before.lstrip(" ").startswith("- ") else INDENTATION), at
     last = before[-1:]
     if last in ("'", '"'):
+        long, end = (_quoted(text[:at]) or [(0, 0)])[-1], len(text[:at].rstrip())
+        if "\n" in text[slice(*long)] and long[1] == end:  # it ends by the quote that was to open another
+            return UNCLOSED_QUOTE, long[0]
         glued = not text[at - 1 : at].isspace()
         return (APOSTROPHE if last == "'" and glued else AFTER_QUOTE), at
     if last in ("]", "}") and "flow" not in scanning:
         return AFTER_BRACKET.format("[" if last == "]" else "{"), at
     if "flow" in scanning or text[context : context + 1] in ("[", "{"):
+        for start, end in _quoted(text[:at]):
+            if start > context and "\n" in text[start:end]:
+                return UNCLOSED_QUOTE, start
         return UNCLOSED_BRACKET.format(text[context : context + 1]), context
     if "simple key" in scanning:
         return NO_KEY, context
     return INDENTATION, at
+
+
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """Where the quoted texts of a piece of YAML begin and end."""
+    found: list[tuple[int, int]] = []
+    with suppress(yaml.YAMLError):
+        for token in yaml.scan(text, Loader=LOADER):
+            if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"'):
+                found.append((token.start_mark.index, token.end_mark.index))
+    return found
 
 
 def not_text(node: Node) -> str:

@@ -9,7 +9,7 @@ from monitor.core.routing import OUTBOX_PATH, Email, Outbox, Target, Webhook
 from monitor.core.urls import secret_query_keys
 from monitor.core.variables import variables
 from monitor.errors import Fault
-from monitor.rulebook.document import Fields, Node
+from monitor.rulebook.document import Fields, Node, did_you_mean
 from monitor.rulebook.schedules import listed, short
 from monitor.rulebook.written import VARIABLE, Surroundings, unseen
 
@@ -26,9 +26,19 @@ def read_target(fields: Fields, name: str, faults: list[Fault], surroundings: Su
         message = f"receiver '{name}' is {' and '.join(written)} at once; make them two receivers"
         fields.fault(fields.key(written[1]), message)
     if not written and not any(fields.has(key) for key in ("apprise", "feed", "exec")):
-        fields.fault(fields.where, f"receiver '{name}' does not say what it is: {', '.join(_READERS)}")
+        _say_what_is_missing(fields, name)
     targets = [_READERS[channel](fields, faults, surroundings) for channel in written]
     return targets[0] if targets else Outbox()
+
+
+def _say_what_is_missing(fields: Fields, name: str) -> None:
+    keys = [key for key, _ in fields.where.pairs] if fields.where.kind == "map" else []
+    for key in keys:
+        if hint := did_you_mean(key.text, _READERS):
+            fields.fault(key, f"unknown key '{short(key.text)}' in receiver '{name}'{hint}")
+            fields.node(key.text)
+            return
+    fields.fault(fields.where, f"receiver '{name}' does not say what it is: {', '.join(_READERS)}")
 
 
 def _email(outer: Fields, faults: list[Fault], surroundings: Surroundings) -> Email:

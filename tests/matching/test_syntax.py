@@ -122,6 +122,21 @@ def test_asks_which_reading_is_meant(text: str, offset: int, first: str, second:
 
 
 @pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("a or smuggl* and b", ('(a or "smuggl*") and b', 'a or ("smuggl*" and b)')),
+        ('a or "x*" and wom?n!', ('(a or "x*") and "wom?n*"', 'a or ("x*" and "wom?n*")')),
+        ("a w/5 suppl! w/s b", ('(a w/5 "suppl*") w/s b', 'a w/5 ("suppl*" w/s b)')),
+    ],
+)
+def test_what_is_offered_has_no_fault_of_its_own(text: str, readings: tuple[str, str]) -> None:
+    [question] = [fault.message for fault in parse(text)[1] if "two ways" in fault.message]
+    for reading in readings:
+        assert reading in question
+        tree(reading)
+
+
+@pytest.mark.parametrize(
     "reading", ["(a or b) and c", "a or (b and c)", "(a w/5 b) w/s c", "a w/5 (b w/s c)", "(not a) or b"]
 )
 def test_each_reading_offered_is_understood(reading: str) -> None:
@@ -154,6 +169,13 @@ def test_each_reading_offered_is_understood(reading: str) -> None:
         ("suppl! and b", 0, 'a term stands in quotes: "suppl*"'),
         ("wom?n* and b", 0, "a term stands in quotes"),
         ("*foo", 0, "a term that begins with '*' stands in quotes"),
+        ("a within 8 (b or c)", 2, "'within 8' is not known; within so many words is written w/8"),
+        ("a within/5 b", 2, "'within/5' is not known; within so many words is written w/5"),
+        ("a within 5 words of b", 2, "is written w/5"),
+        ("a within b", 2, "is written w/N"),
+        ("a near 5 b", 2, "'near 5' is not known; within so many words is written w/5"),
+        ("a pre 5 b", 2, "is written pre/5"),
+        ("within 5 b", 0, "is written w/5"),
         ("a @ b", 2, "'@' means nothing here"),
         ("atleast3 a", 0, "a count has parentheses and a number: atleast2(a)"),
         ("atleast0(a)", 0, "the number is 1 to 1000"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import Fault
-from monitor.rulebook import document
+from monitor.rulebook import document, slips
 from monitor.rulebook.document import Fields, Node, parse
 
 
@@ -25,7 +25,7 @@ def fields(text: str, what: str = "source") -> tuple[Fields, list[Fault]]:
 
 @pytest.fixture(params=["c", "python"])
 def either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "_LOADER", yaml.CBaseLoader if request.param == "c" else yaml.BaseLoader)
+    monkeypatch.setattr(slips, "LOADER", yaml.CBaseLoader if request.param == "c" else yaml.BaseLoader)
 
 
 def test_every_scalar_stays_text_as_written() -> None:
@@ -67,6 +67,11 @@ SLIPS = [
     ("theme: x\n  title: y\n", 2, 8, "does not fit the indentation"),
     ("a:\n  - b\n c: d\n", 3, 2, "does not fit the indentation"),
     ('a: "x\nb: c\n', 1, 4, "the quote that begins here"),
+    ('a:\n  b: {terms: [one, "two, three]}\n  c: {terms: ["four", five]}\n', 2, 20, "the quote that begins here"),
+    ("a: [one, 'two, three]\nb: ['four', five]\n", 1, 10, "the quote that begins here"),
+    ('a: [one, "two]\nb: ", and"\nc: d\n', 1, 10, "the quote that begins here"),
+    ('a:\n  - "one\n  - "two"\n', 2, 5, "the quote that begins here"),
+    ('é: ü\ntitle: "abc\nother: "x"\n', 2, 8, "the quote that begins here"),
     ('a: "/HS \\d/"\n', 1, 9, "a backslash in double quotes"),
     ("a: b\nfoo\nc: d\n", 2, 1, "a line without 'key: value'"),
     ("---\na: b\n---\nc: d\n", 3, 1, "a second document"),

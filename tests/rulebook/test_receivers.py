@@ -183,6 +183,8 @@ def one(receiver: str) -> str:
         ('{email: {to: ["${ADDRESS}@example.org"]}}',
          "2:23: '${ADDRESS}@example.org' is not a plain mail address, as in desk@example.org"),
         ("{}", "2:9: receiver 'desk' does not say what it is: email, webhook, outbox"),
+        ("{webhok: {url: 'https://x.example/'}}",
+         "2:10: unknown key 'webhok' in receiver 'desk'; did you mean 'webhook'?"),
         ("{email: {to: a@example.org}, outbox: state/x}",
          "2:38: receiver 'desk' is email and outbox at once; make them two receivers"),
         ("{outbox: ../elsewhere}", "2:18: an outbox is a folder within the working directory, as in state/outbox"),
