@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ MAX_BYTES = 32_000_000
 ROOT = "rules/"
 _YAML = (".yaml", ".yml")
 _LISTS = (".csv", ".txt")
+_UNREAD = "nothing reads a file of this name; wanted: themes/<name>.yaml, concepts/<name>.yaml or receivers.yaml"
 
 
 def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
@@ -42,6 +44,8 @@ def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
                 continue
             if folder == "themes":
                 themes.append(read_theme(node, ROOT + path, name.stem, faults))
+            elif name.stem in vocabularies:
+                faults.append(Fault(ROOT + path, 0, 0, f"there is {name.stem}.yaml too; remove one of them"))
             else:
                 vocabularies[name.stem] = read_vocabulary(node, ROOT + path, name.stem, faults)
     resolved, concepts = Resolver(vocabularies, lists, faults).resolve(themes)
@@ -82,11 +86,25 @@ def read_rule_files(rules: Path) -> tuple[Mapping[str, str], list[Fault]]:
         path = file.relative_to(rules).as_posix()
         if is_rule_file(path) and (text := _read(file, ROOT + path, faults)) is not None:
             texts[path] = text
-    for file in sorted(rules.iterdir()):
-        if file.suffix in _YAML and file.stem != "receivers" and not file.name.startswith("."):
-            message = "nothing reads it here; themes stand in themes/, vocabularies in concepts/"
-            faults.append(Fault(ROOT + file.name, 0, 0, message))
+    faults += [Fault(ROOT + path, 0, 0, _UNREAD) for path in _yaml_files(rules) if _is_astray(path)]
     return texts, faults
+
+
+def _yaml_files(rules: Path) -> list[str]:
+    """Every YAML file under `rules/`, however deep, but for what is hidden."""
+    found: list[str] = []
+    for folder, folders, names in os.walk(rules):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            (Path(folder) / name).relative_to(rules).as_posix()
+            for name in names
+            if not name.startswith(".") and PurePosixPath(name).suffix.lower() in _YAML
+        ]
+    return sorted(found)
+
+
+def _is_astray(path: str) -> bool:
+    return not is_rule_file(path) and path != "receivers.yaml"
 
 
 def _read(file: Path, shown: str, faults: list[Fault]) -> str | None:

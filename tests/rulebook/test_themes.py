@@ -121,6 +121,11 @@ def test_name_known_in_a_vocabulary_that_is_not_used_is_pointed_to() -> None:
     ]
 
 
+def test_two_vocabularies_of_one_name_are_a_fault() -> None:
+    files = {"concepts/places.yaml": PLACES, "concepts/places.yml": PLACES, "themes/trade.yaml": THEME}
+    assert faults_of(files) == ["rules/concepts/places.yml: there is places.yaml too; remove one of them"]
+
+
 def test_faults_of_all_files_are_reported_at_once() -> None:
     found = faults_of(
         {"concepts/places.yaml": "concepts:\n\tchina: [x]\n", "themes/a.yaml": "theme: A\n", "themes/b.yaml": ""}
@@ -214,6 +219,7 @@ def test_folder_is_read_by_path_within_it(rules: Path) -> None:
     (rules / "receivers.yaml").write_text("x")
     (rules / ".schema").mkdir()
     (rules / ".schema" / "theme.json").write_text("{}")
+    (rules / ".schema" / "theme.yaml").write_text("{}")
     files, faults = read_rule_files(rules)
     assert faults == []
     assert files == {"concepts/places.yaml": PLACES, "themes/trade.yaml": THEME}
@@ -225,11 +231,17 @@ def test_no_rules_folder_is_said(tmp_path: Path) -> None:
     assert [str(fault) for fault in faults] == ["rules/: there is no such folder; `monitor init` makes one"]
 
 
-def test_file_in_the_wrong_place_is_named(rules: Path) -> None:
-    (rules / "sanctions.yaml").write_text(THEME)
+@pytest.mark.parametrize(
+    "astray",
+    ["sanctions.yaml", "themes/sub/u.yaml", "concept/x.yml", "themes/v.YAML", "watchlists/w.yaml", "receivers.yml"],
+)
+def test_file_in_the_wrong_place_is_named(rules: Path, astray: str) -> None:
+    (rules / astray).parent.mkdir(exist_ok=True)
+    (rules / astray).write_text(THEME)
     _, faults = read_rule_files(rules)
     assert [str(fault) for fault in faults] == [
-        "rules/sanctions.yaml: nothing reads it here; themes stand in themes/, vocabularies in concepts/"
+        f"rules/{astray}: nothing reads a file of this name; "
+        f"wanted: themes/<name>.yaml, concepts/<name>.yaml or receivers.yaml"
     ]
 
 
