@@ -45,12 +45,12 @@ class Change:
     @cached_property
     def old_engine(self) -> Engine:
         """Of the themes that differ and were live."""
-        return compile_book(_only(self.old, self.themes))
+        return compile_book(only(self.old, self.themes))
 
     @cached_property
     def new_engine(self) -> Engine:
         """Of the themes that differ and are live."""
-        return compile_book(_only(self.new, self.themes))
+        return compile_book(only(self.new, self.themes))
 
 
 def read_change(store: EventStore, load: Load, position: int) -> Change | None:
@@ -88,5 +88,6 @@ def row_at(store: EventStore, position: int) -> views.BookRow | None:
     return row
 
 
-def _only(book: RuleBook, themes: Mapping[str, object]) -> RuleBook:
+def only(book: RuleBook, themes: Mapping[str, object]) -> RuleBook:
+    """Of a book, the live ones of these themes."""
     return replace(book, themes=tuple(theme for theme in book.themes if theme.id in themes and is_live(theme)))

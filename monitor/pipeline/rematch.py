@@ -10,10 +10,11 @@ from monitor.core import events as ev
 from monitor.core import views
 from monitor.core.alerts import Candidate, alert_id, decide
 from monitor.core.entries import Arrival
-from monitor.core.receipts import is_live
 from monitor.errors import WrongVersion
+from monitor.matching.engine import compile_book
 from monitor.matching.model import ThemeMatch
-from monitor.pipeline.changes import Change
+from monitor.pipeline.adopt import RULES_STREAM
+from monitor.pipeline.changes import Change, Load, only
 from monitor.pipeline.detect import document_of
 from monitor.pipeline.replay import position_at
 from monitor.pipeline.silencing import silence_of
@@ -31,25 +32,24 @@ ENTRIES = ("EntryObserved", "EntryRevised")
 class Rematch:
     """The run that follows one adoption, a few entries at a time; a restarted one goes on where it was.
 
+    Entries are held against the rules in force now, not those of then: what a later edit took back raises nothing.
     Entries that come meanwhile are not looked at: `detect` holds them against the same rules.
     """
 
-    def __init__(self, store: EventStore, change: Change) -> None:
+    def __init__(self, store: EventStore, change: Change, load: Load) -> None:
         self._store = store
         self._change = change
-        self._after = {
-            theme.id: self._start(theme.rematch)
-            for theme in change.new.themes
-            if theme.id in change.themes and is_live(theme)
-        }
+        self._load = load
         self._subscription = f"rematch/{change.position}"
-        self._checkpoint = store.checkpoint(self._subscription)
-        first = min(self._after.values(), default=change.position)
-        self._cursor = max(first, self._checkpoint)
+        self._checkpoint = self._cursor = store.checkpoint(self._subscription)
+        self._edits = 0  # how often rules were saved when they were last looked at
+        self._revision, self._engine = change.revision, change.new_engine
+        self._after: dict[str, int] = {}
         self.found = 0
 
     def step(self) -> bool:
-        """Look at some more; False where all were looked at."""
+        """Look at some more; False where all were looked at. Raises `ConfigurationError`."""
+        self._take_rules()
         batch = list(self._store.read(self._cursor, upto=self._change.position, types=ENTRIES, limit=BATCH))
         if not batch:
             return False
@@ -75,6 +75,20 @@ class Rematch:
         self.found += work.found
         return True
 
+    def _take_rules(self) -> None:
+        """The changed themes as they are in force now, and from where on entries are looked at."""
+        edits = self._store.version(RULES_STREAM)
+        if edits == self._edits:
+            return
+        row = self._store.get(views.RULE_BOOK, views.CURRENT)
+        assert row is not None, "rules were adopted"
+        book = only(self._load(row), self._change.themes)
+        if row.revision != self._revision:
+            self._revision, self._engine = row.revision, compile_book(book)
+        self._after = {theme.id: self._start(theme.rematch) for theme in book.themes}
+        self._cursor = max(self._cursor, min(self._after.values(), default=self._change.position))
+        self._edits = edits
+
     def _start(self, seconds: int) -> int:
         """The position behind which a theme's entries are looked at; those that came while files were faulty always."""
         change = self._change
@@ -86,7 +100,7 @@ class Rematch:
         if row is None or row.text_position != recorded.position or row.withdrawn or row.story_id is None:
             return True  # revised since, and looked at as such
         try:
-            matches = self._change.new_engine.match(document_of(event, row))
+            matches = self._engine.match(document_of(event, row))
         except Exception:
             log.exception("matching failed; the entry stays as it was", entry=event.entry_id)
             return True
@@ -114,7 +128,7 @@ class Rematch:
         silence = silence_of(self._store, match, candidate, self._change.at)
         verdict = decide(match, candidate, alert, rule_changed=True, silence=silence)
         matched = ev.EntryMatched(
-            entry_id=row.entry_id, revision=row.revision, theme=match.theme, book=self._change.revision,
+            entry_id=row.entry_id, revision=row.revision, theme=match.theme, book=self._revision,
             mode=match.mode.value, rules=match.rules,
         )  # fmt: skip
         entry = f"entry/{row.entry_id}"

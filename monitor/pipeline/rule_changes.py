@@ -38,8 +38,12 @@ class RuleChanges:
         self._writer = Writer(store, self._timeline)
         self._books = _Books(load)
         self._checkpoint = store.checkpoint(SUBSCRIPTION)
-        # A log that nothing followed yet was written by an older version: what was edited then is told to nobody now.
-        self._cursor = self._checkpoint or store.checkpoint(detect.SUBSCRIPTION)
+        if not self._checkpoint and (matched := store.checkpoint(detect.SUBSCRIPTION)):
+            # A log that nothing followed yet was written by an older version: what was edited then is told to nobody
+            # now. On record at once: after a death, what is edited next would look the same.
+            store.append(Commit(checkpoint=(SUBSCRIPTION, 0, matched)))
+            self._checkpoint = matched
+        self._cursor = self._checkpoint
         self._seen = 0
         self._work: Iterator[None] | None = None
 
@@ -108,7 +112,7 @@ class RuleChanges:
             self._append(self._writer.of_refusal(refused, row, self._books(row)), now)
 
     def _rematch(self, change: Change) -> Iterator[None]:
-        rematch = Rematch(self._store, change)
+        rematch = Rematch(self._store, change, self._books)
         while rematch.step():
             yield
         log.info(f"rules of revision {change.revision}: older entries were held against them", alerts=rematch.found)

@@ -172,6 +172,18 @@ def test_what_was_edited_under_an_older_version_is_told_to_nobody():
     assert change.added == ("crane",)
 
 
+def test_the_first_edit_after_an_upgrade_is_told_though_the_process_died_meanwhile():
+    desk = EditedDesk(book(outbox("owner")), followed=False)
+    desk.entry("A gantry fell")
+    desk.restart()
+    desk.edit(**{PATH: theme(cranes=("gantry",))})
+    desk.detector.catch_up()
+    desk.restart()
+    desk.follow()
+    [change] = only(desk.told()).changes
+    assert (change.removed, change.added) == (("crane*",), ("gantry",))
+
+
 def test_only_the_last_thirty_days_count_and_of_a_revised_entry_its_last_text():
     desk = newsroom()
     desk.entry("Old", "A gantry fell.")

@@ -187,6 +187,38 @@ def test_more_entries_than_a_step_takes_leave_room_between_steps():
     assert section.title == "Found by your rule change"
 
 
+def test_what_was_taken_back_meanwhile_raises_nothing():
+    desk = newsroom()
+    desk.entry("A gantry fell")
+    desk.edit(**GANTRY)
+    desk.edit(**{PATH: theme()})
+    desk.follow()
+    assert desk.found_again() == []
+
+
+def test_what_is_taken_back_while_entries_are_looked_at_raises_no_more():
+    desk = many()
+    while not desk.found_again():
+        desk.rule_changes.step(desk.clock())
+    found = desk.found_again()
+    desk.edit(**{PATH: theme()})
+    desk.follow()
+    assert desk.found_again() == found
+
+
+def test_of_two_edits_at_once_both_find_what_they_are_about():
+    desk = newsroom()
+    desk.entry("A gantry fell")
+    desk.entry("A derrick fell")
+    desk.edit(**GANTRY)
+    desk.edit(**{"themes/more.yaml": theme("more", cranes=("derrick",))})
+    desk.follow()
+    assert sorted(desk.found_again()) == ["A derrick fell", "A gantry fell"]
+    matched = desk.events(ev.EntryMatched)
+    [_, _, last] = desk.events(ev.RuleBookAdopted)
+    assert {one.book for one in matched} == {last.revision}
+
+
 class Killed(Exception):
     """The process is no more."""
 
