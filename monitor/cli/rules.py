@@ -95,7 +95,12 @@ def _lint(
     if book is not None:
         from monitor.matching.lint import lint as lint_book
 
-        yield from lint_book(book, {source.language for source in sources if source.language})
+        yield from lint_book(
+            book,
+            {source.language for source in sources if source.language},
+            {source.id for source in sources} if sources else None,
+            {tag for source in sources for tag in source.tags} if sources else None,
+        )
     if receivers is not None:
         yield from lint_receivers(RECEIVERS, receivers, book.themes if book else (), mails=mails)
     yield from lint_sources(SOURCES, sources)

@@ -14,6 +14,7 @@ from monitor.matching import evaluate as run
 from monitor.matching import expression as ex
 from monitor.matching.book import Rule, RuleBook, Term, Theme, Where
 from monitor.matching.evaluate import Leaf, Part, Place
+from monitor.matching.hosts import host_name
 from monitor.matching.languages import speaks
 from monitor.matching.model import Document, Evidence, Mode, RuleMatch, ThemeMatch
 from monitor.matching.packed import Lists
@@ -174,9 +175,10 @@ def where_failed(where: Where, scan: Scan, strict: bool) -> str | None:
 
 def _host(url: str | None) -> str | None:
     try:
-        return urlsplit(url).hostname if url else None
+        host = urlsplit(url).hostname if url else None
     except ValueError:
         return None
+    return host_name(host) if host else None
 
 
 def _under(host: str, domains: Iterable[str]) -> bool:

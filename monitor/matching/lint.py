@@ -16,9 +16,17 @@ from monitor.matching.terms import Exact, Form, Plain, Regex, TermFault, form_of
 _SHOWN = 5
 
 
-def lint(book: RuleBook, languages: Collection[str] = ()) -> list[Fault]:
-    """Remarks, each at its place. `languages`: those the watched sources use, for the coverage of concepts."""
-    return sorted([*_concepts(book), *_themes(book), *_uncovered(book, languages)])
+def lint(
+    book: RuleBook,
+    languages: Collection[str] = (),
+    sources: Collection[str] | None = None,
+    tags: Collection[str] | None = None,
+) -> list[Fault]:
+    """Remarks, each at its place. `languages`: those the watched sources use, for the coverage of concepts.
+
+    `sources` and `tags`: the ids and tags of the watched sources, for what rules ask for; None: not known.
+    """
+    return sorted([*_concepts(book), *_themes(book), *_uncovered(book, languages), *_unknown(book, sources, tags)])
 
 
 def _at(concept: Concept, term: Term, message: str) -> Fault:
@@ -145,6 +153,16 @@ def _themes(book: RuleBook) -> Iterator[Fault]:
                     continue
                 for message in _poor_expression(tree, theme, book):
                     yield Fault(theme.path, rule.line, rule.column, f"rule '{rule.id}': {message}")
+
+
+def _unknown(book: RuleBook, sources: Collection[str] | None, tags: Collection[str] | None) -> Iterator[Fault]:
+    """Sources and tags that rules ask for and no watched source has."""
+    for theme in book.themes:
+        for rule in theme.rules:
+            for kind, asked, known in (("id", rule.where.sources, sources), ("tag", rule.where.tags, tags)):
+                for word in () if known is None else (word for word in asked if word not in known):
+                    message = f"rule '{rule.id}': no watched source has the {kind} '{word}' that 'where' asks for"
+                    yield Fault(theme.path, rule.line, rule.column, message)
 
 
 def _poor_expression(node: Node, theme: Theme, book: RuleBook) -> Iterator[str]:

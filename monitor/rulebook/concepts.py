@@ -10,6 +10,7 @@ from monitor.matching.book import Concept, Term
 from monitor.matching.syntax import is_reserved
 from monitor.matching.terms import TermFault, form_of
 from monitor.rulebook.document import Fields, Node, did_you_mean
+from monitor.rulebook.fields import short
 from monitor.rulebook.languages import is_language, may_be_language
 from monitor.rulebook.slips import EMPTY_ITEM, not_text
 
@@ -52,7 +53,7 @@ def read_concepts(fields: Fields, path: str, prefix: str, faults: list[Fault]) -
     for key, value in node.pairs:
         name = key.text
         if not re.fullmatch(NAME, name):
-            faults.append(key.fault(f"'{name}' is no name; wanted: lower-case letters, digits and '-'"))
+            faults.append(key.fault(f"'{short(name)}' is no name; wanted: lower-case letters, digits and '-'"))
         elif is_reserved(name):
             faults.append(key.fault(f"'{name}' is a word of the expression language; give the concept another name"))
         else:
@@ -123,7 +124,7 @@ def _written_out(item: Node, language: str | None, faults: list[Fault]) -> Term 
         return None
     text, node, only_in = fields.text("term", required=True), fields.node("term"), fields.text_nodes("only_in")
     for wrong in (word for word in only_in if not is_language(word.text)):
-        fields.fault(wrong, f"'{wrong.text}' is no language; wanted: a code such as de or zh")
+        fields.fault(wrong, f"'{short(wrong.text)}' is no language; wanted: a code such as de or zh")
     fields.finish()
     if text is None or node is None:
         return None

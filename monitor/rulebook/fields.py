@@ -80,7 +80,7 @@ class Fields:
         if node is None:
             return default
         if pattern is not None and not re.fullmatch(pattern, node.text):
-            self.fault(node, f"'{key}' is '{_short(node.text)}'; wanted: {pattern}")
+            self.fault(node, f"'{key}' is '{short(node.text)}'; wanted: {pattern}")
             return default
         return node.text
 
@@ -93,7 +93,7 @@ class Fields:
         if node.text in words:
             return node.text
         hint = did_you_mean(node.text, words)
-        self.fault(node, f"'{key}' is '{_short(node.text)}'; wanted: {', '.join(words)}{hint}")
+        self.fault(node, f"'{key}' is '{short(node.text)}'; wanted: {', '.join(words)}{hint}")
         return default
 
     def integer(
@@ -108,7 +108,7 @@ class Fields:
             if (minimum is None or number >= minimum) and (maximum is None or number <= maximum):
                 return number
         low, high = ("" if minimum is None else f" from {minimum}"), ("" if maximum is None else f" up to {maximum}")
-        self.fault(node, f"'{key}' is '{_short(node.text)}'; wanted: a whole number{low}{high}")
+        self.fault(node, f"'{key}' is '{short(node.text)}'; wanted: a whole number{low}{high}")
         return default
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -119,7 +119,7 @@ class Fields:
         word = node.text.lower()
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-        self.fault(node, f"'{key}' is '{_short(node.text)}'; wanted: true or false")
+        self.fault(node, f"'{key}' is '{short(node.text)}'; wanted: true or false")
         return default
 
     def duration(self, key: str, default: int | None = None) -> int | None:
@@ -136,7 +136,7 @@ class Fields:
                 return seconds
             self.fault(node, f"'{key}' is '{node.text}'; at most {MAX_DURATION // 86400}d")
             return default
-        self.fault(node, f"'{key}' is '{_short(node.text)}'; wanted: a number and s, m, h, d or w, as in 90s or 7d")
+        self.fault(node, f"'{key}' is '{short(node.text)}'; wanted: a number and s, m, h, d or w, as in 90s or 7d")
         return default
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ class Fields:
         """Report keys that nobody asked for."""
         for key, (node, _) in self._nodes.items():
             if key not in self._asked:
-                self.fault(node, f"unknown key '{_short(key)}' in {self.what}{did_you_mean(key, self._asked)}")
+                self.fault(node, f"unknown key '{short(key)}' in {self.what}{did_you_mean(key, self._asked)}")
 
     def _text_node(self, key: str, required: bool = False) -> Node | None:
         node = self.node(key)
@@ -173,6 +173,7 @@ class Fields:
         return node if self.is_text(node) else None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A text as messages quote it: on one line, at most 60 characters."""
     text = " ".join(text.split())
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -9,10 +9,13 @@ from msgspec.structs import replace
 from monitor.errors import Fault
 from monitor.matching.book import Correlation, Example, Rule, Theme, Where
 from monitor.matching.expression import Node as Tree
+from monitor.matching.hosts import host_name
 from monitor.matching.model import Mode, Severity
 from monitor.matching.syntax import parse as parse_expression
 from monitor.rulebook.concepts import NAME, DraftConcept, read_concepts
 from monitor.rulebook.document import Fields, Node
+from monitor.rulebook.fields import short
+from monitor.rulebook.languages import is_language
 from monitor.rulebook.slips import EMPTY_ITEM, not_text
 
 DAY = 86_400
@@ -132,13 +135,41 @@ def _expression(fields: Fields, key: str) -> tuple[Node | None, Tree | None]:
 def _where(node: Node, path: str, faults: list[Fault]) -> Where:
     fields = Fields(node, path, faults, "where")
     where = Where(
-        languages=fields.texts("languages"), sources=fields.texts("sources"), tags=fields.texts("tags"),
-        domains=tuple(domain.lower().lstrip(".") for domain in fields.texts("domains")),
-        not_domains=tuple(domain.lower().lstrip(".") for domain in fields.texts("not_domains")),
+        languages=_languages(fields, "languages"), sources=fields.texts("sources"), tags=fields.texts("tags"),
+        domains=_domains(fields, "domains"), not_domains=_domains(fields, "not_domains"),
         max_age=fields.duration("max_age"), min_words=fields.integer("min_words", None, 0, 1_000_000),
     )  # fmt: skip
     fields.finish()
     return where
+
+
+def _languages(fields: Fields, key: str) -> tuple[str, ...]:
+    return tuple(node.text for node in fields.text_nodes(key) if _is_language(fields, node))
+
+
+def _language(fields: Fields, key: str) -> str | None:
+    text, node = fields.text(key), fields.node(key)
+    return text if text is not None and node is not None and _is_language(fields, node) else None
+
+
+def _is_language(fields: Fields, node: Node) -> bool:
+    known = is_language(node.text.lower())
+    if not known:
+        fields.fault(node, f"'{short(node.text)}' is no language; wanted: a code such as de or zh")
+    return known
+
+
+def _domains(fields: Fields, key: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for node in fields.text_nodes(key):
+        host = host_name(node.text)
+        if host is None:
+            fields.fault(
+                node, f"'{short(node.text)}' is no domain; wanted: example.org alone, its subdomains are included"
+            )
+        else:
+            found.append(host)
+    return tuple(found)
 
 
 _COUNTED = ("stories", "entries")
@@ -200,7 +231,7 @@ def _example(node: Node, path: str, expected: bool, faults: list[Fault]) -> Exam
     if not (title or text):
         fields.fault(node, "an example has a title or a text")
     example = Example(
-        title=title or "", text=text or "", language=fields.text("lang"), url=fields.text("url"),
+        title=title or "", text=text or "", language=_language(fields, "lang"), url=fields.text("url"),
         author=fields.text("author"), source=fields.text("source"),
         tags=fields.texts("tags") if fields.has("tags") else None, rule=fields.text("rule"),
         near_miss=fields.flag("near_miss"), expected=expected, line=node.line, column=node.column,
