@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from monitor.core import views
 from monitor.core.clocks import ClockGuard, Reading
 from monitor.errors import Fault
 from monitor.ports import Clock, Commit
-from monitor.settings import Secrets, Settings
+from monitor.settings import FILE_NAME, Secrets, Settings
 
 if TYPE_CHECKING:
     from monitor.books import Books, Reloaded
@@ -40,6 +41,14 @@ ONCE_FOLLOW_SECONDS = 10.0
 ONCE_SEND_SECONDS = 20.0
 STOP_SECONDS = 5.0
 """How long what is being sent may go on when the program ends."""
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def wall_clock() -> datetime:
@@ -121,6 +130,7 @@ class Monitor:
         self._reloading = asyncio.Lock()
         self._faults: tuple[Fault, ...] = ()
         self._taken = False
+        self._settings_read = self._settings_seen = _stamp(settings.home / FILE_NAME)
         self._clock_work: deque[Callable[[], object]] = deque()
         self._stopping = False
 
@@ -137,6 +147,13 @@ class Monitor:
         """Look at all files again where one was changed since the last look, or that look led to nothing."""
         if not self._taken or await asyncio.to_thread(self.books.stale):
             await self.reload()
+
+    async def look_at_settings(self, *, again: bool = False) -> None:
+        """Say that `monitor.toml` is another than the one in force: once for each change, and when asked `again`."""
+        stamp = await asyncio.to_thread(_stamp, self.settings.home / FILE_NAME)
+        if stamp != self._settings_read and (again or stamp != self._settings_seen):
+            log.warning(f"{FILE_NAME} was changed; what it says takes effect at the next start")
+        self._settings_seen = stamp
 
     async def _take(self, reloaded: Reloaded) -> None:
         self._taken = False

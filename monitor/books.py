@@ -255,7 +255,7 @@ def surroundings(settings: Settings, known_variables: Collection[str] | None) ->
 def parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
     """Settings that are texts of their own, read. Raises `ConfigurationError` with every fault."""
     networks, wrong = parse_networks(settings.allow_networks)
-    faults = [Fault("allow_networks", 0, 0, error) for error in wrong]
+    faults = [Fault(settings.origin("allow_networks"), 0, 0, error) for error in wrong]
     smtp = None
     if settings.smtp_url:
         from monitor.receivers.email import parse_smtp_url
@@ -263,7 +263,7 @@ def parsed(settings: Settings) -> tuple[Networks, SmtpServer | None]:
         try:
             smtp = parse_smtp_url(settings.smtp_url)
         except ValueError as error:
-            faults.append(Fault("smtp_url", 0, 0, str(error)))
+            faults.append(Fault(settings.origin("smtp_url"), 0, 0, str(error)))
     if faults:
         raise ConfigurationError("settings are at fault; nothing was started", tuple(faults))
     return networks, smtp

@@ -95,6 +95,7 @@ class Daemon:
             await asyncio.sleep(TICK_SECONDS)
             await self._guarded("clock", self._monitor.check_clock)()
             await self._guarded("reload", self._monitor.reload_if_stale)()
+            await self._guarded("settings", self._monitor.look_at_settings)()
             now = wall_clock()
             for job in self._scheduler.get_jobs():
                 if job.next_run_time is not None and job.next_run_time > now + 2 * Tick.STEP:
@@ -154,7 +155,11 @@ class Daemon:
             with contextlib.suppress(NotImplementedError):  # Windows: the default handler raises KeyboardInterrupt
                 loop.add_signal_handler(sign, self._stop.set)
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, self._soon, "reload", self._monitor.reload)
+            loop.add_signal_handler(signal.SIGHUP, self._soon, "reload", self._reload)
+
+    async def _reload(self) -> None:
+        await self._monitor.reload()
+        await self._monitor.look_at_settings(again=True)
 
     def _soon(self, name: str, job: Callable[[], Awaitable[object]]) -> None:
         task = asyncio.ensure_future(self._guarded(name, job)())

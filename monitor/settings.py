@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -38,6 +38,11 @@ class Settings:
     time_zone: str = "UTC"
     log_format: str = "console"
     listen: str = "127.0.0.1:8765"
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def origin(self, key: str) -> str:
+        """Where a key was set, for faults about it: `monitor.toml: proxy`, `MONITOR_PROXY`."""
+        return self.origins.get(key, key)
 
     @property
     def rules(self) -> Path:
@@ -110,6 +115,7 @@ def load_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
     faults: list[Fault] = []
     table = _read_file(home / FILE_NAME, faults)
     values: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for key, check in _CHECKS.items():
         name = f"MONITOR_{key.upper()}"
         try:
@@ -125,11 +131,11 @@ def load_settings(home: Path, environ: Mapping[str, str] = os.environ) -> Settin
         if problem:
             faults.append(Fault(origin, 0, 0, problem))
         else:
-            values[key] = value
+            values[key], origins[key] = value, origin
     if faults:
         raise ConfigurationError("settings are at fault; nothing was started", tuple(faults))
     values.setdefault("database_url", f"sqlite:///{home / 'state' / 'monitor.db'}")
-    return Settings(home=home, **values)
+    return Settings(home=home, **values, origins=origins)
 
 
 def _existing(path: Path, origin: str) -> Path:
@@ -157,7 +163,8 @@ def _read_file(path: Path, faults: list[Fault]) -> dict[str, str]:
         elif isinstance(value, str):
             table[key] = value
         else:
-            faults.append(Fault(f"{FILE_NAME}: {key}", 0, 0, "a text in quotes was expected"))
+            wanted = "a text in quotes, or a list of such," if key == "allow_networks" else "a text in quotes"
+            faults.append(Fault(f"{FILE_NAME}: {key}", 0, 0, f"{wanted} was expected"))
     return table
 
 

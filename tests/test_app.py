@@ -192,6 +192,26 @@ async def test_a_watcher_that_dies_is_named_and_watches_again(
 
 
 @pytest.mark.anyio
+async def test_changed_settings_are_told_of_once_and_whenever_it_is_asked(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said() -> int:
+        return capsys.readouterr().out.count("monitor.toml was changed; what it says takes effect at the next start")
+
+    await world.monitor.look_at_settings(again=True)
+    assert said() == 0
+    file = world.monitor.settings.home / "monitor.toml"
+    for text in ("time_zone = 'UTC'\n", "time_zone = 'Asia/Tokyo'\n"):
+        file.write_text(text)
+        for again, times in ((False, 1), (False, 0), (True, 1)):
+            await world.monitor.look_at_settings(again=again)
+            assert said() == times
+    file.unlink()
+    await world.monitor.look_at_settings()
+    assert said() == 0, "it is as it was at the start"
+
+
+@pytest.mark.anyio
 async def test_what_keeps_time_ends_at_the_stop_also_in_the_midst_of_a_look(world: World) -> None:
     looking = asyncio.Event()
 

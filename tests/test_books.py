@@ -27,6 +27,7 @@ severity: high
 rules:
   - {id: only, when: '"machine tools" and "%s"'}
 """
+PRIVATE = "is a private or reserved address, and allow_networks in monitor.toml does not permit it"
 
 
 def test_an_edit_that_could_not_be_adopted_is_looked_at_again(tmp_path: Path) -> None:
@@ -160,10 +161,10 @@ def test_a_missing_variable_and_an_address_not_permitted_are_faults_and_the_othe
     assert watched(books) == ["open", "seed-documents"]
     assert books.receivers is DEFAULT_RECEIVERS
     assert faults == [
-        "rules/receivers.yaml:2:25: 127.0.0.1 is a private or reserved address, and allow_networks does not permit it",
+        "rules/receivers.yaml:2:25: 127.0.0.1 " + PRIVATE,
         "rules/receivers.yaml:2:60: variable DUTY_SECRET is not set; set it in the environment, or DUTY_SECRET_FILE",
         "seeds/sources.yaml:3:22: variable TOKEN is not set; set it in the environment, or TOKEN_FILE",
-        "seeds/sources.yaml:4:23: 10.0.0.7 is a private or reserved address, and allow_networks does not permit it",
+        "seeds/sources.yaml:4:23: 10.0.0.7 " + PRIVATE,
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.books import parsed
 from monitor.errors import ConfigurationError
 from monitor.settings import Secrets, find_home, load_settings
 
@@ -25,6 +26,20 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_networks_may_be_a_list_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "monitor.toml").write_text('allow_networks = ["10.0.0.0/8", "127.0.0.1/32:8080"]\n')
     assert load_settings(tmp_path, {}).allow_networks == "10.0.0.0/8,127.0.0.1/32:8080"
+
+
+def test_a_fault_found_later_knows_where_the_setting_stands(tmp_path: Path) -> None:
+    (tmp_path / "monitor.toml").write_text('allow_networks = ["10.0.0.0/99"]\n')
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(load_settings(tmp_path, {"MONITOR_SMTP_URL": "smtp://mail.example.org:0?starttls=perhaps"}))
+    assert [str(fault).partition(": ")[0] for fault in caught.value.faults] == ["monitor.toml", "MONITOR_SMTP_URL"]
+    assert "monitor.toml: allow_networks: " in str(caught.value.faults[0])
+    (tmp_path / "monitor.toml").write_text("allow_networks = 10\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(tmp_path, {})
+    assert [str(fault) for fault in caught.value.faults] == [
+        "monitor.toml: allow_networks: a text in quotes, or a list of such, was expected"
+    ]
 
 
 def test_all_faults_come_at_once_each_with_its_origin(tmp_path: Path) -> None:

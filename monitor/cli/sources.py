@@ -178,7 +178,7 @@ async def _examine_all(targets: Iterable[Target], settings: Settings) -> AsyncIt
 
     networks, wrong = parse_networks(settings.allow_networks)
     if wrong:
-        faults = tuple(Fault("allow_networks", 0, 0, error) for error in wrong)
+        faults = tuple(Fault(settings.origin("allow_networks"), 0, 0, error) for error in wrong)
         raise ConfigurationError("settings are at fault; nothing was tested", faults)
     workers = Workers()
     secrets = Secrets(os.environ)

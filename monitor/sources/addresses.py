@@ -29,6 +29,7 @@ _FIGURES = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}")
 _PERMIT = re.compile(
     r"(?:\[(?P<bracket>[^\]]+)\]|(?P<plain>[^/:]+|[^/]*:[^/]*:[^/]*?))(?P<length>/\d+)?(?::(?P<port>\d+))?"
 )
+_NOT_PERMITTED = "and allow_networks in monitor.toml does not permit it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def refusal(address: Address, port: int, networks: Networks) -> str | None:
     """Why this address must not be talked to, in words; None where it may."""
     if networks.permits(address, port) or is_public(address):
         return None
-    return f"{address} is a private or reserved address, and allow_networks does not permit it"
+    return f"{address} is a private or reserved address, {_NOT_PERMITTED}"
 
 
 def written_refusal(url: str, networks: Networks) -> str | None:
@@ -83,7 +84,7 @@ def written_refusal(url: str, networks: Networks) -> str | None:
         return None
     if host == "localhost" or host.endswith(".localhost"):
         meant = [refusal(ip_address(loopback), port, networks) for loopback in ("127.0.0.1", "::1")]
-        return None if None in meant else f"{host} is this machine, and allow_networks does not permit it"
+        return None if None in meant else f"{host} is this machine, {_NOT_PERMITTED}"
     address = _in_figures(host)
     return refusal(address, port, networks) if address is not None else None
 

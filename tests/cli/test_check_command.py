@@ -97,7 +97,7 @@ def test_for_scripts(work: Workspace) -> None:
 
 NOBODY = "no 'operator' is named: faults, and alerts that no route takes, are told to state/outbox alone"
 UNSIGNED = "receiver 'hook' has no secret: its peer cannot tell our messages from forged ones"
-PRIVATE = "is a private or reserved address, and allow_networks does not permit it"
+PRIVATE = "is a private or reserved address, and allow_networks in monitor.toml does not permit it"
 
 
 def test_lint_is_no_fault_and_can_be_left_out(work: Workspace) -> None:
@@ -168,7 +168,7 @@ def test_missing_variables_and_private_addresses_without_permission_are_faults(w
         "rules/receivers.yaml:5:15: variable A_SECRET is not set; set it in the environment, or A_SECRET_FILE",
         "seeds/sources.yaml:3:10: variable A_TOKEN is not set; set it in the environment, or A_TOKEN_FILE",
         f"seeds/sources.yaml:5:10: 10.0.0.7 {PRIVATE}",
-        "seeds/sources.yaml:7:10: localhost is this machine, and allow_networks does not permit it",
+        "seeds/sources.yaml:7:10: localhost is this machine, and allow_networks in monitor.toml does not permit it",
     ]
     secret = work.write("secret", "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
     permitted = "127.0.0.0/8:8000, 10.0.0.0/8, 192.168.1.1/32"

@@ -94,7 +94,7 @@ def test_what_is_no_network_is_named(text: str) -> None:
      "https://[::ffff:127.0.0.1]:8443/"],
 )  # fmt: skip
 def test_what_is_written_out_is_judged_without_asking_anybody(url: str) -> None:
-    assert "allow_networks does not permit it" in (written_refusal(url, NONE) or "")
+    assert "allow_networks in monitor.toml does not permit it" in (written_refusal(url, NONE) or "")
     everything, _ = parse_networks("0.0.0.0/0, ::/0")
     assert written_refusal(url, everything) is None
 
