@@ -14,8 +14,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from monitor.matching.expression import Field, Unit
 from monitor.matching.scan import Hit, Scan
 
-MAX_COMBINATIONS: Final = 20_000
-"""Of a chain of three or more, or a nested proximity, in one document; beyond, places may be missing, never truth."""
+MAX_TRIES: Final = 50_000
+"""Of a chain of three or more, or a nested proximity, in one document; what is not found by then is not told.
+
+A search of so many tries that finds nothing is one where all that is near overlaps something chosen before.
+"""
 
 
 class Place(NamedTuple):
@@ -197,11 +200,11 @@ class Near:
             return []
         if _are_pairs(lists):
             return self._pair_places(scan, *_singles(lists))
-        return sorted({place for group in self._limited(scan, lists) for place in group})
+        return sorted({place for group in self._combinations(scan, lists) for place in group})
 
     def groups(self, scan: Scan, field: Field | None) -> list[Group]:
         lists = self._lists(scan, field)
-        return [] if lists is None else sorted(set(self._limited(scan, lists)))
+        return [] if lists is None else sorted(set(self._combinations(scan, lists)))
 
     def without(self, scan: Scan, groups: list[Group], others: list[Group]) -> list[Group]:
         """Of `groups`, those with none of `others` so near."""
@@ -209,7 +212,17 @@ class Near:
         if _are_pairs(lists):
             near = self._mated(scan, *_singles(lists), forward=True)
             return [group for group in groups if group[0] not in near]
-        return [group for group in groups if next(self._combinations(scan, [[group], others]), None) is None]
+        if self.unit == Unit.WORDS:
+            row = _Row(others)
+            return [group for group in groups if next(self._reachable(scan, group, row, _tries()), None) is None]
+        mates = _by_unit(others, self._unit_of(scan))
+        mated = {
+            group
+            for unit, these in _by_unit(groups, self._unit_of(scan)).items()
+            for group in these
+            if any(not _overlap(group, mate) for mate in mates.get(unit, ()))
+        }
+        return [group for group in groups if group not in mated]
 
     def _lists(self, scan: Scan, field: Field | None) -> list[list[Group]] | None:
         lists: list[list[Group]] = []
@@ -219,12 +232,6 @@ class Near:
                 return None
             lists.append(groups)
         return lists
-
-    def _limited(self, scan: Scan, lists: list[list[Group]]) -> Iterator[Group]:
-        for number, group in enumerate(self._combinations(scan, lists)):
-            if number == MAX_COMBINATIONS:
-                return
-            yield group
 
     # --- two operands of one hit each: by neighbours, so that a text of a hundred thousand hits costs no more
 
@@ -242,7 +249,7 @@ class Near:
     def _together(self, scan: Scan, these: list[Place], those: list[Place]) -> Iterator[Place]:
         """Of `these`, the hits with one of `those` in the same sentence or paragraph that does not overlap."""
         mates: dict[Hashable, list[Place]] = {}
-        unit_of = scan.sentence_of if self.unit == Unit.SENTENCE else scan.paragraph_of
+        unit_of = self._unit_of(scan)
         for place in _in_shared_paragraphs(scan, those, these):
             mates.setdefault(unit_of(place.hit), []).append(place)
         mates.pop(None, None)
@@ -251,47 +258,66 @@ class Near:
             if any(not place.hit.overlaps(mate.hit) for mate in near):
                 yield place
 
+    def _unit_of(self, scan: Scan) -> Callable[[Hit], Any]:
+        return scan.sentence_of if self.unit == Unit.SENTENCE else scan.paragraph_of
+
     # --- any chain: one group of each operand, no two hits overlapping
 
     def _combinations(self, scan: Scan, lists: list[list[Group]]) -> Iterator[Group]:
+        tries = _tries()
         if self.unit == Unit.WORDS:
-            yield from self._chains(scan, [_Row(groups) for groups in lists], (), None)
+            yield from self._chains(scan, self._linked(scan, lists), (), None, tries)
             return
-        unit_of = scan.sentence_of if self.unit == Unit.SENTENCE else scan.paragraph_of
-        by_unit = [_by_unit(groups, unit_of) for groups in lists]
+        by_unit = [_by_unit(groups, self._unit_of(scan)) for groups in lists]
         for unit in sorted(set(by_unit[0]).intersection(*by_unit[1:])):
-            yield from _rows([groups[unit] for groups in by_unit], ())
+            yield from _rows([groups[unit] for groups in by_unit], (), tries)
 
-    def _chains(self, scan: Scan, rows: list[_Row], chosen: Group, last: Group | None) -> Iterator[Group]:
+    def _linked(self, scan: Scan, lists: list[list[Group]]) -> list[_Row]:
+        """Rows without the groups from which no chain leads to the last row, lest each way to them be tried."""
+        rows, tries = [_Row(lists[-1])], _tries()
+        for groups in reversed(lists[:-1]):
+            row = rows[-1]
+            rows.append(_Row([group for group in groups if next(self._reachable(scan, group, row, tries), None)]))
+        return rows[::-1]
+
+    def _chains(self, scan: Scan, rows: list[_Row], chosen: Group, last: Group | None, tries: Tries) -> Iterator[Group]:
         if not rows:
             yield tuple(sorted(chosen))
             return
-        candidates = rows[0].groups if last is None else self._reachable(scan, last, rows[0])
+        candidates = rows[0].groups if last is None else self._reachable(scan, last, rows[0], tries)
         for group in candidates:
+            if next(tries, None) is None:
+                return
             if not _overlap(chosen, group):
-                yield from self._chains(scan, rows[1:], chosen + group, group)
+                yield from self._chains(scan, rows[1:], chosen + group, group, tries)
 
-    def _reachable(self, scan: Scan, last: Group, row: _Row) -> Iterator[Group]:
+    def _reachable(self, scan: Scan, last: Group, row: _Row, tries: Tries) -> Iterator[Group]:
         """The groups near enough to the one before."""
         begin, end = last[0].hit.left, max(place.hit.right for place in last)
         first = bisect_left(row.lefts, begin)
-        for at in range(first - 1, -1, -1):
-            if scan.words.between(row.lefts[at] + row.longest, begin) >= self.distance:
+        before = () if self.ordered else range(first - 1, -1, -1)
+        for at in before:
+            if scan.words.between(row.reach[at], begin) >= self.distance:
                 break
             if self._near(scan, last, row.groups[at], end):
                 yield row.groups[at]
+            elif next(tries, None) is None:
+                return
         for at in range(first, len(row.groups)):
             if row.lefts[at] >= end and scan.words.between(end, row.lefts[at]) >= self.distance:
                 break
             if self._near(scan, last, row.groups[at], end):
                 yield row.groups[at]
+            elif next(tries, None) is None:
+                return
 
     def _near(self, scan: Scan, one: Group, other: Group, end: int) -> bool:
         if self.ordered:
             first = other[0].hit
             same = scan.field_at(one[-1].hit.start) == scan.field_at(first.start)
             return same and end <= first.left and scan.words.between(end, first.left) < self.distance
-        return any(_words_apart(scan, a.hit, b.hit, self.distance) for a in one for b in other)
+        near = any(_words_apart(scan, a.hit, b.hit, self.distance) for a in one for b in other)
+        return near and not _overlap(one, other)
 
 
 class NotNear:
@@ -343,12 +369,21 @@ def leaves(node: Node, field: Field | None = None) -> Iterator[tuple[Leaf, Field
 class _Row:
     """Groups of one operand in the order of their first hits."""
 
-    __slots__ = ("groups", "lefts", "longest")
+    __slots__ = ("groups", "lefts", "reach")
 
     def __init__(self, groups: list[Group]) -> None:
         self.groups = groups
         self.lefts = [group[0].hit.left for group in groups]
-        self.longest = max((max(place.hit.right for place in group) - group[0].hit.left for group in groups), default=0)
+        rights = (max(place.hit.right for place in group) for group in groups)
+        self.reach = list(accumulate(rights, max))  # how far any of the groups up to this one goes
+
+
+Tries: TypeAlias = Iterator[int]
+"""As many as are left."""
+
+
+def _tries() -> Tries:
+    return iter(range(MAX_TRIES))
 
 
 def _are_pairs(lists: list[list[Group]]) -> bool:
@@ -392,13 +427,15 @@ def _by_unit(groups: list[Group], unit_of: Callable[[Hit], Hashable]) -> dict[An
     return found
 
 
-def _rows(lists: list[list[Group]], chosen: Group) -> Iterator[Group]:
+def _rows(lists: list[list[Group]], chosen: Group, tries: Tries) -> Iterator[Group]:
     if not lists:
         yield tuple(sorted(chosen))
         return
     for group in lists[0]:
+        if next(tries, None) is None:
+            return
         if not _overlap(chosen, group):
-            yield from _rows(lists[1:], chosen + group)
+            yield from _rows(lists[1:], chosen + group, tries)
 
 
 def _followed(scan: Scan, these: list[Place], those: list[Place], distance: int) -> Iterator[Place]:

@@ -308,6 +308,27 @@ def test_hostile_text_costs_seconds_at_most(when: str, text: str) -> None:
     engine(when, {"both": ["china", "russia", "/chi[a-z]+ russia/"]}).match(Document(title="", text=text))
 
 
+@pytest.mark.parametrize(
+    ("when", "title", "text"),
+    [
+        ('"aa" w/300 "bb" w/300 "cc" w/300 "dd"', "dd " * 300, "aa bb cc " * 1500),
+        ('"aa" w/50 "bb" w/50 "cc" w/50 "dd"', "dd", "aa bb cc " * 1500),
+        ('"aa" w/300 "bb" w/300 "cc" w/300 "aa"', "", "aa " + "bb cc " * 2000),
+        ('"aa" w/p "bb" w/p "cc" w/p "aa"', "", "aa " + "bb cc " * 2000),
+        ('("bb" w/300 "cc") w/5 "aa"', "", "bb " * 200 + "x " * 6 + "aa " * 200 + "x " * 6 + "cc " * 200),
+        ('("aa" w/5 "bb") not w/300 ("cc" w/5 "dd")', "", "aa bb " * 1500 + "x " * 300 + "cc dd " * 1500),
+    ],
+)
+@pytest.mark.timeout(60)
+def test_a_chain_that_leads_nowhere_is_not_tried_in_every_way(when: str, title: str, text: str) -> None:
+    assert len(words(when, text, title)) in (0, MAX_EVIDENCE)
+
+
+def test_a_chain_is_found_behind_many_that_lead_nowhere() -> None:
+    text = "aa bb cc " * 1000 + "x " * 300 + "aa bb cc dd"
+    assert words('"aa" w/9 "bb" w/9 "cc" w/9 "dd"', text) == ["aa", "bb", "cc", "dd"]
+
+
 def test_evidence_is_capped_with_some_of_each_concept() -> None:
     found = engine('"china" and "russia"').match(Document(title="", text="China " * 500 + "Russia"))
     evidence = found[0].rules[0].evidence
