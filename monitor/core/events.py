@@ -140,6 +140,15 @@ class RuleBookRefused(Event, frozen=True, kw_only=True):
     faults: tuple[str, ...]
 
 
+class RuleChangeFailed(Event, frozen=True, kw_only=True):
+    """The rules of this revision are in force, but what follows an edit failed for good: nobody is told what it did,
+    and older entries are not held against it.
+    """
+
+    revision: str
+    reason: str
+
+
 class ConfigurationAdopted(Event, frozen=True, kw_only=True):
     """What else decides a digest: texts of `receivers.yaml` and `sources.yaml`, settings and versions. No secret's
     value.

@@ -754,6 +754,8 @@ def _notice_of(event: ev.Event | None) -> tuple[str, str] | None:
         case ev.RuleBookRefused() | ev.ConfigurationRefused():
             more = f" (+{len(event.faults) - 1} more)" if len(event.faults) > 1 else ""
             return "", f"{event.faults[0] if event.faults else 'no reason given'}{more}"
+        case ev.RuleChangeFailed():
+            return event.revision, event.reason
         case ev.DeliveryFailed() if event.next_attempt is None:
             return event.delivery_id, event.error
         case ev.DeliveryIncomplete():

@@ -96,6 +96,7 @@ URGENT = frozenset(
         "ReceiverHeld",
         "OutboxHeld",
         "RuleBookRefused",
+        "RuleChangeFailed",
         "ConfigurationRefused",
     }
 )

@@ -12,7 +12,7 @@ import structlog
 from monitor.core import deliveries, digests, views
 from monitor.core import events as ev
 from monitor.core.digests import Digest
-from monitor.errors import ConfigurationError, NotFound
+from monitor.errors import ConfigurationError, MonitorError, NotFound
 from monitor.matching.book import RuleBook
 from monitor.pipeline import detect
 from monitor.pipeline.adopt import RULES_STREAM
@@ -82,6 +82,7 @@ class RuleChanges:
         return self._follow(recorded, now)
 
     def _follow(self, recorded: ev.Recorded, now: datetime) -> Iterator[None]:
+        failed: list[ev.NewEvent] = []
         try:
             if isinstance(recorded.event, ev.RuleBookRefused):
                 self._tell_of_faults(recorded, now)
@@ -91,8 +92,15 @@ class RuleChanges:
                     yield from self._tell(change, now)
                     yield from self._rematch(change)
         except ConfigurationError as error:
-            log.error(f"{error}; nobody is told of the edit of revision {recorded.position}")
-        self._store.append(Commit(checkpoint=(SUBSCRIPTION, self._checkpoint, recorded.position)))
+            log.error(f"{error}; nobody is told of the edit of the rules at position {recorded.position}")
+            failed.append(_failed(recorded, str(error)))
+        except (MonitorError, OSError, MemoryError):
+            raise  # of the moment, and tried again
+        except Exception as error:
+            log.exception(f"nobody is told of the edit of the rules at position {recorded.position}")
+            failed.append(_failed(recorded, f"a fault of this program ({type(error).__name__}); please report it"))
+        checkpoint = (SUBSCRIPTION, self._checkpoint, recorded.position)
+        self._store.append(Commit(events=tuple(failed), checkpoint=checkpoint))
         self._checkpoint = self._cursor = recorded.position
 
     def _tell(self, change: Change, now: datetime) -> Iterator[None]:
@@ -136,6 +144,12 @@ class RuleChanges:
             )  # fmt: skip
         if events:
             self._store.append(Commit(events=tuple(events)))
+
+
+def _failed(edit: ev.Recorded, reason: str) -> ev.NewEvent:
+    assert isinstance(edit.event, ev.RuleBookAdopted | ev.RuleBookRefused)
+    event = ev.RuleChangeFailed(revision=edit.event.revision, reason=reason)
+    return ev.NewEvent(stream="rule-changes", event=event, causation=edit.position)
 
 
 def recompose(store: EventStore, configure: Configure, load: Load, composed: ev.DigestComposed) -> Digest:

@@ -7,12 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 from monitor.books import load_book
-from monitor.core import digests
+from monitor.core import digests, views
 from monitor.core import events as ev
 from monitor.core.entries import Arrival
 from monitor.core.receipts import Receipt, ThemeReceipt
 from monitor.core.schedule import At
-from monitor.errors import ConfigurationError, NotFound
+from monitor.errors import ConfigurationError, NotFound, Unavailable
+from monitor.matching.book import RuleBook
 from monitor.pipeline.rule_changes import RuleChanges, recompose
 from tests.pipeline.desk import DELIVERED, book, failed, outbox
 from tests.pipeline.edits import PATH, EditedDesk, theme
@@ -273,12 +274,19 @@ def test_a_fault_that_was_mended_before_anybody_looked_is_not_told():
     assert not receipt.faults
 
 
-def test_rules_that_this_version_cannot_read_are_passed_over():
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConfigurationError("faulty to this version"), "faulty to this version"),
+        (OverflowError("date value out of range"), "a fault of this program (OverflowError); please report it"),
+    ],
+)
+def test_an_edit_that_cannot_be_followed_is_passed_over_and_the_operator_told(error: Exception, reason: str):
     desk = newsroom()
     desk.edit(**{PATH: theme(cranes=("gantry",))})
 
     def load(row: object) -> object:
-        raise ConfigurationError("rules that the log adopted are faulty to this version")
+        raise error
 
     desk.detector.catch_up()
     desk.rule_changes = RuleChanges(desk.store, desk.configure, load)  # type: ignore[arg-type]
@@ -286,6 +294,30 @@ def test_rules_that_this_version_cannot_read_are_passed_over():
     assert not desk.digests()
     desk.rule_changes = RuleChanges(desk.store, desk.configure, load_book)
     assert not desk.rule_changes.step(desk.clock())
+    desk.clock.advance(minutes=1)
+    desk.close()
+    [composed] = desk.digests()
+    [notice] = digests.decode(composed.content).notices
+    assert (composed.receiver, notice.kind, notice.detail) == ("file", "RuleChangeFailed", reason)
+
+
+def test_trouble_of_the_moment_is_tried_again():
+    desk = newsroom()
+    desk.edit(**{PATH: theme(cranes=("gantry",))})
+    trouble = [Unavailable("the server went away")]
+
+    def load(row: views.BookRow) -> RuleBook:
+        if trouble:
+            raise trouble.pop()
+        return load_book(row)
+
+    desk.detector.catch_up()
+    desk.rule_changes = RuleChanges(desk.store, desk.configure, load)
+    with pytest.raises(Unavailable):
+        desk.follow()
+    desk.follow()
+    assert only(desk.told()).turn == "changed"
+    assert not desk.events(ev.RuleChangeFailed)
 
 
 def test_receipts_are_rebuilt_from_the_log_to_the_same_bytes_whatever_came_after():

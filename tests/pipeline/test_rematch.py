@@ -219,7 +219,7 @@ def test_of_two_edits_at_once_both_find_what_they_are_about():
     assert {one.book for one in matched} == {last.revision}
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The process is no more."""
 
 

@@ -241,6 +241,8 @@ _NOTICES = {
     "SourceFailed": "source {subject} failed for a while: {detail}",
     "SourceGone": "source {subject} is gone and no longer polled: {detail}",
     "RuleBookRefused": "edited rules are faulty, the old ones stay in force: {detail}",
+    "RuleChangeFailed": "rules of revision {subject} are in force, but older entries are not held against them, and "
+    "their owners are not told what changed: {detail}",
     "ConfigurationRefused": "edited receivers or sources are faulty, the old ones stay in force: {detail}",
     "DeliveryFailed": "a digest did not reach {subject}: {detail}",
     "DeliveryIncomplete": "a digest did not reach all of {subject}: {detail}",
