@@ -85,7 +85,8 @@ class ThemeReceipt(msgspec.Struct, frozen=True, kw_only=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the owner of themes is told of an edit. With `faults`, it was refused and `revision` stays in force.
 
-    `days`: so long a time was looked at, `entries`: so many entries. `undo`: the revision before.
+    `days`: so long a time was looked at, `entries`: so many entries. `gained`, `lost`: so many of these, by all themes
+    changed, each counted once. `undo`: the revision before; `files`: all that bring the changed themes back to it.
     """
 
     revision: str
@@ -95,6 +96,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     days: int = DAYS
     entries: int = 0
+    gained: int = 0
+    lost: int = 0
     themes: tuple[ThemeReceipt, ...] = ()
     more_themes: int = 0
     faults: tuple[str, ...] = ()

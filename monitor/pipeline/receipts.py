@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -57,6 +57,12 @@ class Survey:
             if isinstance(recorded.event, ev.EntryObserved | ev.EntryRevised):
                 self._look_at(recorded.event)
         return len(batch) == BATCH
+
+    def distinct(self, themes: Sequence[str]) -> tuple[int, int]:
+        """How many entries any of these themes gained, and how many any of them lost."""
+        tallies = [self._tallies[theme_id] for theme_id in themes]
+        gained, lost = ({entry for tally in tallies for entry in getattr(tally, way)} for way in ("gained", "lost"))
+        return len(gained), len(lost)
 
     def receipts(self, themes: Iterable[str]) -> tuple[ThemeReceipt, ...]:
         """What became of the most changed of these themes, when all was looked at."""
@@ -168,17 +174,16 @@ class Writer:
     def of_change(self, change: Change, survey: Survey) -> list[Digest]:
         """What the owners of changed themes are told."""
         start = change.at - timedelta(days=survey.days)
-        return [
-            self._digest(
-                name, change.position, survey.start, start, change.at,
-                Receipt(
-                    revision=change.revision, undo=change.undo, at=change.at, in_force_since=change.at,
-                    files=_named(change.paths), days=survey.days, entries=survey.entries,
-                    themes=survey.receipts(themes), more_themes=max(0, len(themes) - core.THEMES),
-                ),
-            )
-            for name, themes in sorted(self.addressees(change).items())
-        ]  # fmt: skip
+        found = []
+        for name, themes in sorted(self.addressees(change).items()):
+            gained, lost = survey.distinct(themes)
+            receipt = Receipt(
+                revision=change.revision, undo=change.undo, at=change.at, in_force_since=change.at,
+                files=_named(_paths(change, themes)), days=survey.days, entries=survey.entries,
+                gained=gained, lost=lost, themes=survey.receipts(themes), more_themes=max(0, len(themes) - core.THEMES),
+            )  # fmt: skip
+            found.append(self._digest(name, change.position, survey.start, start, change.at, receipt))
+        return found
 
     def of_refusal(self, refused: ev.Recorded, row: views.BookRow, book: RuleBook) -> list[Digest]:
         """What the owners of themes in force are told of faults in their files; operators who hear of it at once
@@ -262,4 +267,13 @@ def _path_of(fault: str) -> str:
 
 
 def _named(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"rules/{path}" for path in paths)[: core.EDITS]
+    return tuple(f"rules/{path}" for path in paths)
+
+
+def _paths(change: Change, themes: Iterable[str]) -> list[str]:
+    """The saved files on which these themes depend, before or now."""
+    files: set[str] = set()
+    for theme_id in themes:
+        for book, theme in zip((change.old, change.new), _both(change, theme_id), strict=True):
+            files |= files_of(book, theme) if theme is not None else set()
+    return [path for path in change.paths if path in files]

@@ -10,7 +10,7 @@ from monitor.books import load_book
 from monitor.core import digests, views
 from monitor.core import events as ev
 from monitor.core.entries import Arrival
-from monitor.core.receipts import Receipt, ThemeReceipt
+from monitor.core.receipts import THEMES, Receipt, ThemeReceipt
 from monitor.core.schedule import At
 from monitor.errors import ConfigurationError, NotFound, Unavailable
 from monitor.matching.book import RuleBook
@@ -131,6 +131,25 @@ def test_a_shared_concept_tells_of_every_theme_that_uses_it_in_one_message():
     [receipt] = desk.told()
     assert [(part.theme, part.gained) for part in receipt.themes] == [("a", 1), ("b", 1)]
     assert receipt.themes[0].changes[0].about == "concept cranes.cranes"
+    assert (receipt.gained, receipt.lost) == (1, 0)
+
+
+def test_the_command_that_undoes_an_edit_names_every_file_of_the_themes_told_of_and_no_other():
+    mine = {f"themes/mine{number:02}.yaml": f"mine{number:02}" for number in range(THEMES + 5)}
+    yours = {f"themes/yours{number}.yaml": f"yours{number}" for number in range(2)}
+
+    def saved(*cranes: str) -> dict[str, str]:
+        files = {path: theme(name, cranes=cranes) for path, name in mine.items()}
+        return files | {path: theme(name, cranes=cranes, owner="file") for path, name in yours.items()}
+
+    desk = newsroom(**saved("crane*"))
+    desk.entry("A gantry fell")
+    desk.edit(**saved("crane*", "gantry"))
+    desk.follow()
+    [told], [other] = desk.told("owner"), desk.told("file")
+    assert told.files == tuple(f"rules/{path}" for path in mine)
+    assert other.files == tuple(f"rules/{path}" for path in yours)
+    assert (len(told.themes), told.more_themes, told.gained, told.lost) == (THEMES, 5, 1, 0)
 
 
 @pytest.mark.parametrize(

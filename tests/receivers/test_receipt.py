@@ -46,9 +46,10 @@ def part(**fields: object) -> ThemeReceipt:
 
 
 def receipt(*themes: ThemeReceipt, **fields: object) -> Digest:
+    gained, lost = (sum(getattr(one, name) for one in themes or (part(),)) for name in ("gained", "lost"))
     whole = Receipt(
         revision="new", undo="0123456789ab", at=START, in_force_since=START, files=("rules/themes/ports.yaml",),
-        entries=1204, themes=themes or (part(),),
+        entries=1204, gained=gained, lost=lost, themes=themes or (part(),),
     )  # fmt: skip
     return replace(digest(), new=(), receipt=replace(whole, **fields))
 
@@ -126,7 +127,8 @@ To undo it:
          "Your change: 1 theme removed: Work in ports and 1 more"),
         ([part(turn="on", lost=0), part(turn="off", gained=0)], {},
          "Your change: 1 theme live now, 1 theme alerting no more; +18, −3 items in 30 days: Work in ports and 1 more"),
-        ([part(), part()], {"more_themes": 2}, "Your change: +36, −6 items in 30 days: Work in ports and 3 more"),
+        ([part(), part()], {"more_themes": 2, "gained": 19},
+         "Your change: +19, −6 items in 30 days: Work in ports and 3 more"),
         ([], {"faults": ("rules/themes/ports.yaml:1:2: a fault",), "more_faults": 1},
          "Your change of rules/themes/ports.yaml is not in force: 2 faults"),
     ],

@@ -113,8 +113,7 @@ def receipt_page(
 
 
 def _headline(receipt: Receipt) -> str:
-    gained, lost = (sum(getattr(part, name) for part in receipt.themes) for name in ("gained", "lost"))
-    change = _signed(gained, lost) + f" in {_days(receipt)}" if gained or lost else ""
+    change = f"{_signed(receipt.gained, receipt.lost)} in {_days(receipt)}" if receipt.gained or receipt.lost else ""
     turns = Counter(part.turn for part in receipt.themes)
     if len(receipt.themes) == 1 and not turns["changed"]:
         turn = receipt.themes[0].turn
