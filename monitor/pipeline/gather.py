@@ -102,7 +102,7 @@ URGENT = frozenset(
 )
 """Notices that a person must act on. A source that fails is told with the next message."""
 
-MENDED_BY = {"RuleBookRefused": "RuleBookAdopted", "ConfigurationRefused": "ConfigurationAdopted"}
+_EDITS = {"RuleBookRefused": RULES_STREAM, "ConfigurationRefused": CONFIGURATION_STREAM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +213,10 @@ class Gatherer:
 
     def standing(self, notices: Iterable[views.NoticeRow], upto: int) -> list[views.NoticeRow]:
         """Notices without the refusals that another edit has mended or replaced at `upto`."""
-        rows = list(notices)
-        last = {row.kind: row.position for row in rows}
-        return [
-            row
-            for row in rows
-            if row.kind not in MENDED_BY
-            or (row.position == last[row.kind] and not self._happened(MENDED_BY[row.kind], row.position, upto))
-        ]
+        return [row for row in notices if row.kind not in _EDITS or self._is_last(_EDITS[row.kind], row.position, upto)]
 
-    def _happened(self, kind: str, after: int, upto: int) -> bool:
-        return next(self._store.read(after, upto=upto, types=(kind,), limit=1), None) is not None
+    def _is_last(self, stream: str, position: int, upto: int) -> bool:
+        return next(self._store.read(position, upto=upto, stream=stream, limit=1), None) is None
 
     def _carried(self, window: Window) -> _Carried:
         """What the windows before left out or deferred, and no digest told yet."""
