@@ -231,7 +231,7 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoticeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the operator should know, at its place in the log: a source blind, files refused, a delivery stuck.
+    """Something the operator should know, at its place in the log: a source failing, files refused, a delivery stuck.
 
     `kind` is the event's type; `subject` the source, receiver or delivery it is about, or empty.
     """
