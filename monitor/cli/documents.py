@@ -33,7 +33,7 @@ def refuse_options(word: str) -> None:
 
 
 def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
-    """The numbered, non-empty lines of a file, or of stdin for `-`."""
+    """The numbered, non-empty lines of a file, or of stdin for `-`; what is too long is cut, and still too long."""
     with ExitStack() as stack:
         if path == "-":
             stream = sys.stdin.buffer
@@ -42,15 +42,19 @@ def read_lines(path: str) -> Iterator[tuple[int, bytes]]:
                 stream = stack.enter_context(Path(path).open("rb"))
             except OSError as error:
                 raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-        for number, line in enumerate(stream, 1):
+        number = 0
+        while line := stream.readline(MAX_LINE + 1):
+            number += 1
             if line.strip():
                 yield number, line
+            while len(line) > MAX_LINE and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE + 1)
 
 
 def document_of(number: int, line: bytes) -> Line:
     """The document one line describes."""
     if len(line) > MAX_LINE:
-        return Line(number, None, None, f"{len(line):,} bytes; at most {MAX_LINE:,} are read")
+        return Line(number, None, None, f"more than {MAX_LINE:,} bytes, so it is not read")
     try:
         data = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -2,66 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Mapping, Sequence
 
 from monitor.matching.book import Concept, Rule
-from monitor.matching.expression import And, Count, Literal, Near, Node, Not, Or, Ref, Within, leaves
+from monitor.matching.expression import And, Count, Literal, Near, Node, Not, Or, Ref, Within, children, leaves
 from monitor.matching.syntax_faults import Fault
 
-_MOST_ATOMS = 12
+_MOST_STEPS = 300
 
 
 def senseless(rule: Rule, scope: Mapping[str, str], concepts: Mapping[str, Concept]) -> Fault | None:
     """Why a rule is refused although every word of it is understood; names are known to be in scope."""
-    if _possible(rule.condition, {}, True)[0]:
+    if _possible(rule.condition, dict.fromkeys(map(_atom, leaves(rule.condition)), False))[0]:
         return Fault(rule.condition.start, "the rule only excludes, so it would match every entry; ask for something")
     starved = _starved(rule.condition, scope, concepts)
     if starved is not None:
         return starved
-    atoms = sorted({_atom(leaf) for tree in (rule.condition, rule.exception) if tree for leaf in leaves(tree)})
-    if len(atoms) > _MOST_ATOMS:
-        return None
-    blocked = False
-    for values in product((True, False), repeat=len(atoms)):
-        known = dict(zip(atoms, values, strict=True))
-        if not _possible(rule.condition, known, False)[0]:
-            continue
-        if rule.exception is None or _possible(rule.exception, known, False)[1]:
-            return None
-        blocked = True
-    if blocked:
+    if not _can_be([(rule.condition, True)]):
+        return Fault(rule.condition.start, "the rule can never match: it asks for something and excludes the same")
+    if rule.exception is not None and not _can_be([(rule.condition, True), (rule.exception, False)]):
         return Fault(rule.condition.start, "the rule can never match: whatever meets 'when' meets 'unless' too")
-    return Fault(rule.condition.start, "the rule can never match: it asks for something and excludes the same")
+    return None
+
+
+def _can_be(goals: Sequence[tuple[Node, bool]]) -> bool:
+    """Whether concepts and literals can occur so that each node comes out as wanted; true where that is hard to say."""
+    wishes: dict[str, set[bool]] = {}
+    for node, wanted in goals:
+        _wish(node, wanted, wishes)
+    settled = {atom: next(iter(wished)) for atom, wished in wishes.items() if len(wished) == 1}
+    contested = [atom for atom in wishes if atom not in settled]
+    waiting = [(settled, 0)]
+    for _ in range(_MOST_STEPS):
+        if not waiting:
+            return False
+        known, at = waiting.pop()
+        if not all(_possible(node, known)[0 if wanted else 1] for node, wanted in goals):
+            continue
+        if at == len(contested):
+            return True
+        waiting += [(known | {contested[at]: value}, at + 1) for value in (False, True)]
+    return True
 
 
 def _atom(leaf: Ref | Literal) -> str:
     return leaf.name if isinstance(leaf, Ref) else f'"{leaf.term}'
 
 
-def _possible(node: Node, known: Mapping[str, bool], nothing: bool) -> tuple[bool, bool]:
-    """(may be true, may be false), given which concepts and literals occur; `nothing`: none occurs anywhere."""
+def _wish(node: Node, wanted: bool, wishes: dict[str, set[bool]]) -> None:
+    """For each concept and literal, whether it should occur (or not, or both, in different places) for the node to come
+    out as wanted. What is wished for in one way only can be taken to be so.
+    """
     match node:
         case Ref() | Literal():
-            there = not nothing and known[_atom(node)]
-            return there, not there
+            wishes.setdefault(_atom(node), set()).add(wanted)
         case Not():
-            true, false = _possible(node.operand, known, nothing)
+            _wish(node.operand, not wanted, wishes)
+        case Near() if node.negated:
+            first, *others = node.operands
+            _wish(first, wanted, wishes)
+            for other in others:
+                _wish(other, not wanted, wishes)
+        case _:
+            for child in children(node):
+                _wish(child, wanted, wishes)
+
+
+def _possible(node: Node, known: Mapping[str, bool]) -> tuple[bool, bool]:
+    """(may be true, may be false), given which concepts and literals occur; of others it is open."""
+    match node:
+        case Ref() | Literal():
+            there = known.get(_atom(node))
+            return there is not False, there is not True
+        case Not():
+            true, false = _possible(node.operand, known)
             return false, true
         case And():
-            found = [_possible(operand, known, nothing) for operand in node.operands]
+            found = [_possible(operand, known) for operand in node.operands]
             return all(true for true, _ in found), any(false for _, false in found)
         case Or():
-            found = [_possible(operand, known, nothing) for operand in node.operands]
+            found = [_possible(operand, known) for operand in node.operands]
             return any(true for true, _ in found), all(false for _, false in found)
         case Near():
-            found = [_possible(operand, known, nothing) for operand in node.operands]
+            found = [_possible(operand, known) for operand in node.operands]
             if node.negated:  # where none of the others occurs, the first stands alone
                 alone = not any(true for true, _ in found[1:])
                 return found[0][0], found[0][1] or not alone
             return all(true for true, _ in found), True
         case Within() | Count():
-            return _possible(node.operand, known, nothing)[0], True
+            return _possible(node.operand, known)[0], True
 
 
 def _starved(node: Node, scope: Mapping[str, str], concepts: Mapping[str, Concept]) -> Fault | None:
@@ -81,8 +110,10 @@ def _starved(node: Node, scope: Mapping[str, str], concepts: Mapping[str, Concep
 
 
 def _written(key: str, concepts: Mapping[str, Concept]) -> set[str]:
-    concept = concepts[key]
-    terms = {term.text for term in concept.terms}
-    for other in concept.include:
-        terms |= _written(other, concepts)
-    return terms
+    """The terms of a concept and of all that it includes."""
+    keys, waiting = {key}, [key]
+    while waiting:
+        new = set(concepts[waiting.pop()].include) - keys
+        keys |= new
+        waiting += new
+    return {term.text for one in keys for term in concepts[one].terms}

@@ -6,7 +6,6 @@ seen, aliases cannot multiply, and nothing is ever constructed.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
@@ -14,14 +13,12 @@ import yaml
 from monitor.errors import Fault
 from monitor.rulebook import slips
 from monitor.rulebook.fields import Fields, did_you_mean
-from monitor.rulebook.nodes import File, Node
+from monitor.rulebook.nodes import UNPRINTABLE, File, Node
 
 __all__ = ["MAX_CHARACTERS", "Fields", "File", "Node", "did_you_mean", "parse"]
 
 MAX_CHARACTERS = 8_000_000
 MAX_DEPTH = 24
-
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class _Stop(Exception):
@@ -38,7 +35,7 @@ def parse(path: str, text: str, faults: list[Fault]) -> Node | None:
     if len(text) > MAX_CHARACTERS:
         faults.append(file.fault(0, 0, f"{len(text):,} characters; at most {MAX_CHARACTERS:,} are read"))
         return None
-    bad = _UNPRINTABLE.search(file.text)
+    bad = UNPRINTABLE.search(file.text)
     if bad:
         line, column = file.place(bad.start())
         faults.append(file.fault(line, column, f"control character U+{ord(bad.group()):04X}; remove it"))

@@ -15,6 +15,9 @@ from monitor.errors import Fault
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # control characters and signs that reorder a line on the reader's screen
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no rule file may hold: control characters, halves of surrogate pairs."""
+
 _ESCAPE_DIGITS = {"x": 2, "u": 4, "U": 8}
 _EXCERPT_WIDTH = 110
 
@@ -40,6 +43,11 @@ class File:
     def offset(self, line: int, column: int) -> int:
         """The character offset of a line and column that count from 1."""
         return self._starts[min(line, len(self._starts)) - 1] + column - 1
+
+    @property
+    def lines(self) -> list[str]:
+        """The text of every line, without line ends; `line` counts them from 1."""
+        return _BREAK.split(self.text)
 
     def line(self, number: int) -> str:
         """The text of a line, from 1, without its line end."""

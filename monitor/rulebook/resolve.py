@@ -17,6 +17,12 @@ from monitor.rulebook.document import Node, did_you_mean
 from monitor.rulebook.theme_file import DraftRule, DraftTheme
 from monitor.rulebook.watchlists import Watchlist
 
+MAX_DEPTH = 50
+MAX_WAYS = 10_000
+_SHOWN = 10
+_TOO_DEEP = f"includes go on for more than {MAX_DEPTH} concepts one below the other; include them here directly"
+_TOO_MANY = f"what is included here includes others in more than {MAX_WAYS:,} ways; include each in one place"
+
 Drafts = Mapping[str, DraftConcept]
 
 
@@ -114,24 +120,34 @@ class Resolver:
         return replace(concept, terms=terms, include=include)
 
     def _refuse_cycles(self, includes: dict[str, tuple[str, ...]]) -> None:
-        done: set[str] = set()
+        """Cut every circle, and what is included too deep or in too many ways, and report it."""
+        deep: dict[str, int] = {}  # how many concepts one below the other
+        ways: dict[str, int] = {}  # how many concepts, each as often as it is included
         for start in includes:
-            path: list[str] = []
+            if start in deep:
+                continue
+            path: dict[str, None] = {start: None}
             stack = [(start, iter(includes[start]))]
             while stack:
                 key, rest = stack[-1]
-                if key not in path:
-                    path.append(key)
                 target = next(rest, None)
                 if target is None:
-                    done.add(key)
-                    path.pop()
+                    below = includes[key]
+                    deep[key] = 1 + max((deep[other] for other in below), default=0)
+                    ways[key] = 1 + sum(ways[other] for other in below)
+                    if deep[key] > MAX_DEPTH or ways[key] > MAX_WAYS:
+                        self._fault(self._drafts[key].include[0], _TOO_DEEP if deep[key] > MAX_DEPTH else _TOO_MANY)
+                        includes[key], deep[key], ways[key] = (), 1, 1
+                    del path[key]
                     stack.pop()
                 elif target in path:
-                    circle = [*path[path.index(target) :], target]
-                    self._fault(self._drafts[key].include[0], f"a circle of includes: {' → '.join(circle)}")
+                    circle = list(path)
+                    circle = circle[circle.index(target) :]
+                    shown = [*circle[:_SHOWN], *(["…"] if len(circle) > _SHOWN else []), target]
+                    self._fault(self._drafts[key].include[0], f"a circle of includes: {' → '.join(shown)}")
                     includes[key] = tuple(other for other in includes[key] if other != target)
-                elif target not in done:
+                elif target not in deep:
+                    path[target] = None
                     stack.append((target, iter(includes[target])))
 
     # --- rules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -14,9 +15,12 @@ from monitor.rulebook.concepts import DraftConcept, read_vocabulary
 from monitor.rulebook.document import MAX_CHARACTERS, parse
 from monitor.rulebook.resolve import Resolver
 from monitor.rulebook.theme_file import DraftTheme, read_theme
-from monitor.rulebook.watchlists import Watchlist, read_watchlist
+from monitor.rulebook.watchlists import MAX_NAMES, Watchlist, read_watchlist
 
 MAX_BYTES = 32_000_000
+MAX_FAULTS = 100
+"""Of one file that are shown."""
+
 ROOT = "rules/"
 _YAML = (".yaml", ".yml")
 _LISTS = (".csv", ".txt")
@@ -29,8 +33,8 @@ def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
     A broken row of a watch-list is left out and stands in the book's `warnings`. Files other than themes, concepts and
     watch-lists are left alone.
     """
-    faults: list[Fault] = []
-    warnings: list[Fault] = []
+    faults, warnings = FaultList(), FaultList()
+    names = 0
     themes: list[DraftTheme] = []
     vocabularies: dict[str, dict[str, DraftConcept]] = {}
     lists: dict[str, Watchlist] = {}
@@ -38,6 +42,10 @@ def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
         folder, name = PurePosixPath(path).parent.as_posix(), PurePosixPath(path)
         if folder == "watchlists" and name.suffix in _LISTS:
             lists[path] = read_watchlist(ROOT + path, files[path], warnings)
+            names += len(lists[path].terms)
+            if names > MAX_NAMES:
+                message = f"more than {MAX_NAMES:,} names in watch-lists; so many are read"
+                return None, [Fault(ROOT + path, 0, 0, message)]
         elif name.suffix in _YAML and folder in ("themes", "concepts"):
             node = parse(ROOT + path, files[path], faults)
             if node is None:
@@ -52,10 +60,28 @@ def load_rules(files: Mapping[str, str]) -> tuple[RuleBook | None, list[Fault]]:
     if not faults and not resolved:
         faults.append(Fault(ROOT + "themes", 0, 0, "there is no theme; add one as themes/<name>.yaml"))
     if faults:
-        return None, sorted(faults + warnings)
+        return None, sorted(faults.all() + warnings.all())
     return RuleBook(
-        revision=revision_of(files), themes=resolved, concepts=concepts, warnings=tuple(sorted(warnings))
+        revision=revision_of(files), themes=resolved, concepts=concepts, warnings=tuple(sorted(warnings.all()))
     ), []
+
+
+class FaultList(list[Fault]):
+    """Faults as they are found, of each file at most `MAX_FAULTS`; the others are only counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+
+    def append(self, fault: Fault) -> None:
+        self._counts[fault.path] += 1
+        if self._counts[fault.path] <= MAX_FAULTS:
+            super().append(fault)
+
+    def all(self) -> list[Fault]:
+        """Those kept and, of each file that has more, how many it has."""
+        many = [(path, count) for path, count in self._counts.items() if count > MAX_FAULTS]
+        return [*self, *(Fault(path, 0, 0, f"{count:,} faults; {MAX_FAULTS} are listed") for path, count in many)]
 
 
 def revision_of(files: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from monitor.errors import Fault
 from monitor.matching.book import RuleBook
 from monitor.matching.model import Mode, Severity
 from monitor.rulebook import themes
-from monitor.rulebook.themes import load_rules, read_rule_files, revision_of
+from monitor.rulebook.themes import MAX_FAULTS, load_rules, read_rule_files, revision_of
 
 PLACES = "concepts:\n  china: [China]\n  russia: [Russia]\n"
 THEME = """\
@@ -181,6 +181,51 @@ def test_broken_rows_are_named_and_the_others_load() -> None:
         "rules/watchlists/firms.csv:5:1: no name; this row is left out",
         "rules/watchlists/firms.csv:6:1: the quotes of this row do not pair; it is left out",
         "rules/watchlists/firms.csv:7:1: '--' has no letter or digit to look for; this row is left out",
+    ]
+
+
+def test_cell_in_quotes_may_go_on_in_the_next_lines() -> None:
+    found, warnings = names('name,city\n"Foo\nTrading","12 Road,\n""Old"" Town"\nBar Optics,"x"\n"Baz,1\nQux Ltd,2\n')
+    assert found == ["Foo Trading", "Bar Optics", "Qux Ltd"]
+    assert [str(warning) for warning in warnings] == [
+        "rules/watchlists/firms.csv:6:1: the quotes of this row do not pair; it is left out"
+    ]
+
+
+@pytest.mark.parametrize("file", ["firms.csv", "firms.txt"])
+def test_control_character_in_a_list_breaks_its_row(file: str) -> None:
+    found, warnings = names("name\nalpha\0beta\nFoo Trading\n", file)
+    assert found[-1] == "Foo Trading" and not any("\0" in one for one in found)
+    assert [str(warning) for warning in warnings] == [
+        f"rules/watchlists/{file}:2:1: control character U+0000; this row is left out"
+    ]
+
+
+def test_lines_of_a_list_are_counted_as_faults_count_them() -> None:
+    found, warnings = names("  # comment\nFoo\x0cTrading\n--\r\nBar Optics\r--\n", "firms.txt")
+    assert found == ["Bar Optics"]
+    assert [(warning.line, warning.message.partition(";")[0]) for warning in warnings] == [
+        (2, "control character U+000C"),
+        (3, "'--' has no letter or digit to look for"),
+    ]
+
+
+def test_of_many_faults_of_a_file_their_number_is_said() -> None:
+    found, warnings = names("Foo Trading\n" + "".join(f"-{'-' * number}\n" for number in range(150)), "firms.txt")
+    assert found == ["Foo Trading"]
+    assert len(warnings) == MAX_FAULTS + 1
+    assert str(warnings[0]) == "rules/watchlists/firms.txt: 150 faults; 100 are listed"
+    theme = THEME + "".join(f"key{number}: x\n" for number in range(1000))
+    wrong = faults_of({"concepts/places.yaml": PLACES, "themes/trade.yaml": theme})
+    assert len(wrong) == MAX_FAULTS + 1 and wrong[0] == "rules/themes/trade.yaml: 1,000 faults; 100 are listed"
+
+
+def test_names_of_all_lists_together_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(themes, "MAX_NAMES", 3)
+    lists = {"watchlists/firms.csv": "name\na1\nb2\n", "watchlists/more.txt": "c3\n"}
+    assert load({"themes/t.yaml": FIRMS, **lists}).concepts["t:firms"].terms
+    assert faults_of({"themes/t.yaml": FIRMS, **lists, "watchlists/one.txt": "d4\n"}) == [
+        "rules/watchlists/one.txt: more than 3 names in watch-lists; so many are read"
     ]
 
 
