@@ -103,8 +103,9 @@ def _check_chain(store: KeptLog, upto: int, digest: bytes, wanted: bytes | None)
         )
     if wanted is not None and found is None:
         raise ChainBroken(
-            upto,
-            f"the log ends here, and the head {wanted.hex()} seen earlier is not in it; cut off, restored or rewritten",
+            upto + 1,
+            f"the log ends before it, and the head {wanted.hex()} seen earlier is not in it; cut off, restored or "
+            "rewritten",
         )
     return found
 

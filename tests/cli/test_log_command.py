@@ -148,4 +148,4 @@ def test_a_head_seen_earlier_is_placed_or_missed(home: Path, capsys: pytest.Capt
     assert out.splitlines()[-1] == "the head seen earlier is that of position 42"
     code, _, err = verify(home, capsys, "--head", "0" * 63 + "1")
     assert code == 1
-    assert err.startswith("monitor: position 120: the log ends here, and the head 000"), "no position that there is not"
+    assert err.startswith("monitor: position 121: the log ends before it, and the head 000")
