@@ -92,7 +92,8 @@ def verify(
     with Reading(context.settings()) as reading:
         seen = check(reading.store, chain_only=chain, head=head)
     if seen.ok:
-        print(f"verified: {seen.head.position} events, {seen.views} views, head {seen.head.hash}")
+        looked = f"{output.many(seen.head.position, 'event')}, {output.many(seen.views, 'view')}"
+        print(f"verified: {looked}, head {seen.head.hash}")
         if head is not None:
             print(f"the head seen earlier is that of position {seen.wanted_at}")
         return 0
@@ -135,13 +136,13 @@ def _import(lines: Iterable[bytes]) -> None:
     settings = context.settings()
     with control.writer_lock(settings.state), closing(open_store_to_write(settings)) as store:
         head = import_jsonl(lines, store)
-    print(f"imported: {head.position} events, head {head.hash}")
+    print(f"imported: {output.many(head.position, 'event')}, head {head.hash}")
 
 
 def backup(file: Annotated[Path, Parameter(name="FILE")], /) -> None:
     """A consistent copy of the database, while the daemon runs."""
     head = copy_database(context.settings().database_url, file)
-    print(f"backup of {head.position} events in '{file}', head {head.hash}")
+    print(f"backup of {output.many(head.position, 'event')} in '{file}', head {head.hash}")
 
 
 def restore(file: Annotated[Path, Parameter(name="FILE")], /) -> None:
@@ -149,7 +150,7 @@ def restore(file: Annotated[Path, Parameter(name="FILE")], /) -> None:
     settings = context.settings()
     with control.writer_lock(settings.state):
         done = put_back(file, settings.database_url, clock=wall_clock, entropy=os.urandom, replace=True)
-    print(f"restored: {done.head.position} events, head {done.head.hash}")
+    print(f"restored: {output.many(done.head.position, 'event')}, head {done.head.hash}")
     if done.aside is not None:
         lost = "nobody knows how many" if done.lost is None else str(done.lost)
         print(f"the database that was there is now '{done.aside}'; of its events not in the backup: {lost}")
