@@ -110,10 +110,14 @@ def _starved(node: Node, scope: Mapping[str, str], concepts: Mapping[str, Concep
 
 
 def _written(key: str, concepts: Mapping[str, Concept]) -> set[str]:
-    """The terms of a concept and of all that it includes."""
+    return {term.text for one in reached(key, concepts) for term in concepts[one].terms}
+
+
+def reached(key: str, concepts: Mapping[str, Concept]) -> set[str]:
+    """The key of a concept and of all that it includes."""
     keys, waiting = {key}, [key]
     while waiting:
         new = set(concepts[waiting.pop()].include) - keys
         keys |= new
         waiting += new
-    return {term.text for one in keys for term in concepts[one].terms}
+    return keys

@@ -79,6 +79,8 @@ class Cache:
             return None
         try:
             kept = msgspec.msgpack.decode(data[32:], type=Kept)
+            if kept.book.revision != themes.revision_of(files):
+                return None
             engine, _ = compile_with_needles(kept.book, kept.needles)
         except (msgspec.MsgspecError, ValueError):
             return None

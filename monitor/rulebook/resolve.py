@@ -10,10 +10,11 @@ from monitor.errors import Fault
 from monitor.matching.book import Concept, Rule, Theme
 from monitor.matching.expression import Literal, Ref, leaves
 from monitor.matching.expression import Node as Tree
-from monitor.matching.sense import senseless
+from monitor.matching.sense import reached, senseless
 from monitor.matching.terms import TermFault, form_of
 from monitor.rulebook.concepts import DraftConcept
 from monitor.rulebook.document import Node, did_you_mean
+from monitor.rulebook.fields import short
 from monitor.rulebook.theme_file import DraftRule, DraftTheme
 from monitor.rulebook.watchlists import Watchlist
 
@@ -155,9 +156,9 @@ class Resolver:
     def _theme(self, draft: DraftTheme, concepts: Mapping[str, Concept]) -> Theme:
         scope = dict(self._scopes[f"{draft.theme.id}:"])
         rules = tuple(self._rule(rule, scope, concepts) for rule in draft.rules)
-        for correlation in draft.correlations:
-            if correlation.concept is not None and self._key(correlation.concept.text, scope) is None:
-                self._fault(correlation.concept, self._unknown(correlation.concept.text, scope))
+        for node in (correlation.concept for correlation in draft.correlations):
+            if node is not None:
+                self._seen(node, scope, concepts)
         known = {rule.id for rule in rules}
         for example in draft.theme.examples:
             if example.rule is not None and example.rule not in known and len(rules) == len(draft.rules):
@@ -166,13 +167,25 @@ class Resolver:
         correlations = tuple(correlation.correlation for correlation in draft.correlations)
         return replace(draft.theme, rules=rules, scope=scope, correlations=correlations)
 
+    def _seen(self, node: Node, scope: dict[str, str], concepts: Mapping[str, Concept]) -> None:
+        key = self._key(node.text, scope)
+        if key is None:
+            self._fault(node, self._unknown(node.text, scope))
+        elif not any(concepts[one].watchlist for one in reached(key, concepts)):
+            self._fault(node, f"concept '{node.text}' has no watch-list, whose names 'first_seen' is about")
+        else:
+            scope[node.text] = key
+
     def _rule(self, draft: DraftRule, scope: dict[str, str], concepts: Mapping[str, Concept]) -> Rule:
         rule = draft.rule
         sound = self._names(rule.condition, draft.when, scope)
         if rule.exception is not None and draft.unless is not None:
             sound &= self._names(rule.exception, draft.unless, scope)
-        if draft.anchor is not None and self._key(draft.anchor.text, scope) is None:
-            self._fault(draft.anchor, self._unknown(draft.anchor.text, scope))
+        if rule.anchor is not None and draft.anchor is not None:
+            names = [leaf.name for leaf in leaves(rule.condition) if isinstance(leaf, Ref)]
+            if rule.anchor not in names:
+                message = f"'{short(rule.anchor)}' is no concept in the rule's 'when', so no near miss is found by it"
+                self._fault(draft.anchor, message + did_you_mean(rule.anchor, names))
         if sound and (wrong := senseless(rule, scope, concepts)):
             self._fault(draft.when, wrong.message, wrong.offset)
         return rule

@@ -177,8 +177,12 @@ _KINDS = ("count", "spike", "first_seen", "absence")
 
 
 def _correlations(fields: Fields, path: str, faults: list[Fault]) -> tuple[DraftCorrelation, ...]:
-    found = (_correlation(node, path, faults) for node in fields.items("correlate"))
-    return tuple(draft for draft in found if draft is not None)
+    found: dict[str, DraftCorrelation] = {}
+    for node in fields.items("correlate"):
+        draft = _correlation(node, path, faults)
+        if draft is not None and found.setdefault(draft.correlation.id, draft) is not draft:
+            faults.append(node.fault(f"correlation '{draft.correlation.id}' stands here a second time"))
+    return tuple(found.values())
 
 
 def _correlation(node: Node, path: str, faults: list[Fault]) -> DraftCorrelation | None:
@@ -195,9 +199,12 @@ def _correlation(node: Node, path: str, faults: list[Fault]) -> DraftCorrelation
     for key in needed.get(kind, ()):
         if not fields.has(key):
             fields.fault(node, f"this correlation has no '{key}'")
+    within, over = fields.duration("within"), fields.duration("over")
+    for key in (key for key, seconds in (("within", within), ("over", over)) if seconds == 0):
+        fields.fault(fields.key(key), f"'{key}' is 0, in which nothing happens; wanted: a time such as 24h")
     correlation = Correlation(
         id=name or "", kind=kind, of=of or "", at_least=fields.integer("at_least", None, 1),
-        within=fields.duration("within"), factor=fields.integer("factor", None, 2), over=fields.duration("over"),
+        within=within, factor=fields.integer("factor", None, 2), over=over,
         severity=_severity(fields),
     )  # fmt: skip
     fields.finish()

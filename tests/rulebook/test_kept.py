@@ -82,6 +82,15 @@ def test_a_file_under_another_name_is_as_none(tmp_path: Path) -> None:
     assert Cache(tmp_path / "two").engine(files_of("Tomsk")) is None
 
 
+def test_a_book_of_other_files_is_as_none(tmp_path: Path) -> None:
+    cache, files = Cache(tmp_path), files_of("Omsk")
+    book, _ = themes.load_rules(files_of("Tomsk"))
+    assert book is not None
+    cache.keep(files, *compile_with_needles(book))
+    assert list(tmp_path.glob("*.book"))
+    assert cache.engine(files) is None
+
+
 def test_only_the_last_books_are_kept(tmp_path: Path) -> None:
     cache, words = Cache(tmp_path), ["Omsk", "Tomsk", "Kursk", "Brest", "Minsk"]
     for word in words:

@@ -41,6 +41,7 @@ def test_a_theme_is_read_whole() -> None:
     book = load(
         {
             "concepts/places.yaml": PLACES,
+            "watchlists/firms.txt": "Foo Trading\n",
             "themes/trade.yaml": """\
 theme: trade
 title: "China: trade"
@@ -60,6 +61,7 @@ concepts:
     ru: [микросхем*]
     include: [places.china]
     except: [chipmunk]
+  firms: {list: watchlists/firms.txt}
 rules:
   - id: goods
     when: china and goods
@@ -69,7 +71,7 @@ rules:
     anchor: goods
 correlate:
   - {id: surge, count: stories, at_least: 5, within: 24h, severity: high}
-  - {id: new, first_seen: goods}
+  - {id: new, first_seen: firms}
 examples:
   match: [China sells chips]
   no_match:
@@ -93,7 +95,7 @@ examples:
     ]  # fmt: skip
     assert goods.include == ("places.china",) and [term.text for term in goods.exceptions] == ["chipmunk"]
     assert [(found.kind, found.of, found.at_least, found.within) for found in theme.correlations] == [
-        ("count", "stories", 5, 86400), ("first_seen", "goods", None, None),
+        ("count", "stories", 5, 86400), ("first_seen", "firms", None, None),
     ]  # fmt: skip
     assert [(found.text, found.expected, found.near_miss) for found in theme.examples] == [
         ("China sells chips", True, False), ("China sells rice", False, True),
