@@ -68,7 +68,7 @@ class Leaf:
                     places.setdefault(hit, number)
             hits = sorted(places, key=lambda hit: (hit.left, hit.right, places[hit], hit.order))
         first, last = (0, scan.words_end) if field is None else scan.range_of(field)
-        return [Place(hit, self.name) for hit in hits if first <= hit.start < last]
+        return [Place(hit, self.name) for hit in hits if first <= hit.start and hit.end <= last]
 
     def groups(self, scan: Scan, field: Field | None) -> list[Group]:
         return [(place,) for place in self.places(scan, field)]

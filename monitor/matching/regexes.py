@@ -90,8 +90,8 @@ def _branches(pattern: str) -> list[list[re.Match[str]]]:
 def _runs(tokens: list[re.Match[str]]) -> Iterator[str]:
     run = ""
     for token in tokens:
-        if token["letter"] or token["sign"]:
-            run += token["letter"] or token["sign"]
+        if token["letter"] or token["sign"] or token["quoted"]:
+            run += token["letter"] or token["sign"] or token["quoted"][2:].removesuffix("\\E")
             continue
         if token["repeat"]:
             optional = token["repeat"] in ("?", "*") or token["repeat"].startswith(("{0,", "{0}"))
@@ -100,8 +100,6 @@ def _runs(tokens: list[re.Match[str]]) -> Iterator[str]:
             continue
         yield from _folded_parts(run)
         run = ""
-        if token["quoted"]:
-            yield from _folded_parts(token["quoted"][2:].removesuffix("\\E"))
     yield from _folded_parts(run)
 
 

@@ -319,7 +319,7 @@ class Scan:
         if found is None:
             first = self.paragraphs[paragraph]
             text = self.given[first : self._paragraph_end(paragraph)].rstrip(FIELD_END)
-            found = self._sentences[paragraph] = [first + at for at in sentence_starts(text)]
+            found = self._sentences[paragraph] = [first + at for at in sentence_starts(text, one_paragraph=True)]
         return found
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Final
 _LINE_END: Final = "(?:\r\n|[\n\x85\u2028]|\r(?!\n))"
 _ODD_LINE_ENDS: Final = "\r\x85\u2028\u2029"
 _PLAIN_PARAGRAPH: Final = re.compile(r"\n[^\S\n]*\n\s*")
+_BLANK: Final = re.compile(r"\s*")
 _PARAGRAPH: Final = re.compile(rf"{_LINE_END}[^\S\n\r\x85\u2028\u2029]*{_LINE_END}\s*|\u2029\s*")
 
 _CLOSERS: Final = "\"'”’»›)]}」』】〉》）"
@@ -35,15 +36,17 @@ _MONTHS: Final = frozenset(
 
 
 def paragraph_starts(text: str) -> list[int]:
-    """Offsets at which paragraphs begin: the first character, and what follows an empty line."""
+    """Offsets at which paragraphs begin: the first character, and what follows an empty line that is not in front."""
     odd = any(sign in text for sign in _ODD_LINE_ENDS)
     breaks = (_PARAGRAPH if odd else _PLAIN_PARAGRAPH).finditer(text)
-    return [0, *(found.end() for found in breaks if found.start() and found.end() < len(text))]
+    front = _BLANK.match(text)
+    first = front.end() if front else 0
+    return [0, *(found.end() for found in breaks if first < found.start() and found.end() < len(text))]
 
 
-def sentence_starts(text: str) -> list[int]:
-    """Offsets at which sentences begin; each paragraph begins one."""
-    starts = set(paragraph_starts(text))
+def sentence_starts(text: str, *, one_paragraph: bool = False) -> list[int]:
+    """Offsets at which sentences begin; each paragraph begins one, unless the whole text is to be taken for one."""
+    starts = {0} if one_paragraph else set(paragraph_starts(text))
     length = len(text)
     for found in _END.finditer(text):
         end = found.end()

@@ -203,10 +203,10 @@ def draw_rule(draw: DrawFn, id: str, leaves: Leaves) -> Rule:
 
 
 def asks(expression: Expression) -> bool:
-    """Whether an expression asks for at least one thing to be there."""
+    """Whether an expression asks for at least one thing to be there: it is false of an empty entry."""
     match expression:
         case Not():
-            return False
+            return not asks(expression.operand)
         case And():
             return any(map(asks, expression.operands))
         case Or():
@@ -241,7 +241,7 @@ def draw_condition(draw: DrawFn, leaves: Leaves, depth: int, field: bool = True)
         return Or(tuple(several(draw, lambda: draw_condition(draw, leaves, depth - 1, field))))
     if kind < 41:
         operand = draw_condition(draw, leaves, depth - 1, field)
-        return operand if isinstance(operand, Not) else Not(operand)
+        return Not(Not(operand)) if chance(draw, 30) else Not(operand)
     if kind < 62 and field:
         name = draw(st.sampled_from(("title", "title", "body", "body", "lead", "lead", "url", "author")))
         if name in ("url", "author"):
@@ -272,4 +272,5 @@ def draw_near(draw: DrawFn, leaves: Leaves, depth: int) -> Near:
     for _ in range(draw(st.sampled_from((2, 2, 2, 3)))):
         nested = depth > 0 and chance(draw, 12)
         operands.append(draw_near(draw, leaves, 0) if nested else draw_choice(draw, leaves))
-    return Near(operator, draw(st.integers(1, 5)), negated, tuple(operands))
+    words = draw(st.sampled_from((10, 50, 300))) if chance(draw, 15) else draw(st.integers(1, 5))
+    return Near(operator, words, negated, tuple(operands))

@@ -96,7 +96,9 @@ SCRIPTS = (
 
 INVISIBLE = ("\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff")
 DASHES = ("-", "\u2010", "\u2011", "–", "—", "－")
-SPACES = (" ", "  ", "\n", "\u00a0", "\u3000", " - ", "\t", "    ")
+SPACES = (" ", "  ", "\n", "\u00a0", "\u3000", " - ", "\t", "    ", "\n\n", "\n \n")
+BLANKS = ("", "", "", "", "", " ", "\n", "\n\n", " \n\n", "\n \t\n  ")
+"""What stands before, between or after the paragraphs of a text."""
 QUOTES = ("'", "’", "‘", "ʼ", "＇", "")
 WATCHED = (
     "Vegatron Ltd", "Nova* Parts?", "Ren-Tec Co., Ltd.", "IT", "Mir", "O'Brien & Sons", "Überlauf GmbH", "=US", "/Mk1/",

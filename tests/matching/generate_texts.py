@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from monitor.matching.model import Document
-from tests.matching.generate_scripts import DASHES, INVISIBLE, QUOTES, SPACES, WATCHED, Script
+from tests.matching.generate_scripts import BLANKS, DASHES, INVISIBLE, QUOTES, SPACES, WATCHED, Script
 from tests.matching.oracle_letters import script_of
 
 Item = TypeVar("Item")
@@ -45,11 +45,12 @@ def draw_document(draw: DrawFn, scripts: Sequence[Script], planted: Sequence[str
     dice = Dice(draw)
     title = draw_sentence(draw, dice.pick(scripts), scripts, planted) if dice.chance(70) else ""
     paragraphs = [draw_paragraph(draw, scripts, planted) for _ in range(dice.below(4))]
+    before, between, after = (dice.pick(BLANKS) for _ in range(3))
     published = datetime(2026, 3, 1, tzinfo=UTC) if dice.chance(70) else None
     seen = None if published is None else published + timedelta(days=dice.pick((0, 13, 14, 15)), hours=1)
     return Document(
-        title=title,
-        text="\n\n".join(paragraphs),
+        title=f"{before}{title}{after}",
+        text=before + f"{between}\n\n".join(paragraphs) + after,
         url=url(dice, planted),
         author=word(Dice(draw), scripts, planted) if dice.chance(40) else None,
         language=dice.pick((None, "en", "de", "ru", "zh", "zh-Hant")),
@@ -99,7 +100,7 @@ def has_stop(text: str) -> bool:
 def joint_after(text: str, script: Script, dice: Dice) -> str:
     """What stands between two words; often nothing where a script has no spaces."""
     kind = dice.below(20)
-    rare = dice.pick((", ", "\n", " (", "/", "'", " – ", "、", "  ", "\u3000", "; ", "-", ""))
+    rare = dice.pick((", ", "\n", " (", "/", "'", " – ", "、", "  ", "\u3000", "; ", "-", "", "\n\n", "\n \t\n"))
     if has_stop(text):
         return " and "
     if text == "":

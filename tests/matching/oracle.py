@@ -243,6 +243,10 @@ def speaks(language: str, wanted: tuple[str, ...]) -> bool:
     return any(language == one or language.startswith(one + "-") for one in wanted)
 
 
+Find: TypeAlias = Callable[[str, str, bool], frozenset[tuple[int, int]]]
+"""Where a term is found in a text; whether that text, as a title is, is one paragraph."""
+
+
 class Judge:
     """Judges expressions of one theme over one document. A scope is a field of the language, or "" for none."""
 
@@ -270,7 +274,11 @@ class Judge:
         """All hits of a concept, of what it includes, less those inside its exceptions; in the order of writing."""
         concept, home = self.concept(name, vocabulary)
         hits = [hit for term in concept.terms for hit in self.term_hits(term, known_as)]
-        hits += [hit for name in concept.names for hit in self.hits(name, find_name, known_as)]
+        hits += [
+            hit
+            for name in concept.names
+            for hit in self.hits(name, lambda name, text, _: find_name(name, text), known_as)
+        ]
         for included in concept.include:
             hits += self.concept_hits(included, known_as, home)
         exceptions = [hit for term in concept.exceptions for hit in self.term_hits(term, "")]
@@ -282,11 +290,11 @@ class Judge:
             return []
         return self.hits(term.text, find, concept)
 
-    def hits(self, term: str, find: Callable[[str, str], frozenset[tuple[int, int]]], concept: str) -> list[Hit]:
+    def hits(self, term: str, find: Find, concept: str) -> list[Hit]:
         return [
             Hit(field, start, end, concept, term)
             for field in ("title", "text", "url", "author")
-            for start, end in sorted(find(term, text_of(self.document, field)))
+            for start, end in sorted(find(term, text_of(self.document, field), field != "text"))
         ]
 
     def in_scope(self, hit: Hit, scope: str) -> bool:
@@ -391,7 +399,7 @@ class Judge:
             return False
         if near.operator in "sp":
             split = sentences if near.operator == "s" else paragraphs
-            stretches = split(text_of(self.document, one.field))
+            stretches = split(text_of(self.document, one.field), one.field != "text")
             return any(holds(stretch, one) and holds(stretch, other) for stretch in stretches)
         if near.operator == "pre" and other.start < one.end:
             return False

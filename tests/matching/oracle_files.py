@@ -99,7 +99,8 @@ def written(expression: Expression) -> str:
         case Quote():
             return f'"{expression.term}"'
         case Not():
-            return "not " + operand(expression.operand)
+            inner = expression.operand
+            return "not " + (written(inner) if isinstance(inner, Not) else operand(inner))
         case And():
             bare = (Name, Quote, Near, Not, Only, AtLeast)
             return " and ".join(written(o) if isinstance(o, bare) else f"({written(o)})" for o in expression.operands)

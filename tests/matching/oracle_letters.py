@@ -238,10 +238,10 @@ def word_count(text: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def find(term: str, text: str) -> frozenset[tuple[int, int]]:
+def find(term: str, text: str, one_paragraph: bool = False) -> frozenset[tuple[int, int]]:
     """Where a term, as written in a rule file, is found in a text: start and end offsets."""
     if term.startswith("/"):
-        return find_regex(term, text)
+        return find_regex(term, text, one_paragraph)
     if term.startswith("="):
         return find_letters([letter for letter, _ in letters(read(term[1:]), True)], text, True)
     signs = {"*": ENDING, "?": ONE_LETTER}
@@ -330,17 +330,17 @@ def is_gap(letter: str) -> bool:
     return is_space(letter) or is_dash(letter)
 
 
-def find_regex(term: str, text: str) -> frozenset[tuple[int, int]]:
+def find_regex(term: str, text: str, one_paragraph: bool) -> frozenset[tuple[int, int]]:
     """From left to right, the longest stretches of one paragraph and 200 characters that the expression describes."""
     expression = re.compile(term.strip("=").strip("/"), 0 if term.endswith("/=") else re.IGNORECASE)
-    signs = read(text)
+    signs, parts = read(text), paragraphs(text, one_paragraph)
     found: list[tuple[int, int]] = []
     for first, begin in enumerate(signs):
         if not starts_word(signs, first) and begin.script not in NO_BOUNDARY:
             continue
         longest = 0
         for last, end in enumerate(signs[first:], first):
-            if not any(start <= begin.start and end.end <= stop for start, stop in paragraphs(text)):
+            if not any(start <= begin.start and end.end <= stop for start, stop in parts):
                 continue
             if end.end - begin.start > 200 or not (ends_word(signs, last) or end.script in NO_BOUNDARY):
                 continue
@@ -354,24 +354,24 @@ def find_regex(term: str, text: str) -> frozenset[tuple[int, int]]:
 # ------------------------------------------------------------------------------------------ paragraphs, sentences
 
 
-def paragraphs(text: str) -> list[tuple[int, int]]:
-    """The paragraphs of a text: what stands between empty lines."""
+def paragraphs(text: str, one_paragraph: bool = False) -> list[tuple[int, int]]:
+    """The paragraphs of a text: what stands between empty lines; a title is one, whatever lines it holds."""
     found = []
     start = 0
-    for blank in re.finditer(r"\n[ \t]*\n\s*", text):
+    for blank in () if one_paragraph else re.finditer(r"\n[ \t]*\n\s*", text):
         found.append((start, blank.start()))
         start = blank.end()
     found.append((start, len(text)))
     return [(start, end) for start, end in found if text[start:end].strip()]
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+def sentences(text: str, one_paragraph: bool = False) -> list[tuple[int, int]]:
     """The sentences of a text whose full stops leave no doubt: a stop, a space, a capital or a letter without case.
 
     Abbreviations, decimals and dots within names are not looked at; generated texts have none where it would matter.
     """
     found = []
-    for start, end in paragraphs(text):
+    for start, end in paragraphs(text, one_paragraph):
         begin = start
         for at in range(start, end):
             rest = text[at + 1 : end]

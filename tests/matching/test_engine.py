@@ -57,6 +57,8 @@ def words(
         ),
         ("machine tools", "machine\ntools machinetools machine    tools", ["machine\ntools"]),
         ("Xi'an", "Xi’an Xian Xi an", ["Xi’an", "Xian"]),
+        ("/\\Qwa.c\\E?d/", "a wa.d", ["wa.d"]),
+        ("/\\Qwa.c\\E{0,2}d/", "a wa.d", ["wa.d"]),
         ("U.S.", "the U.S. and U.S.A. and us", ["U.S.", "U.S."]),
         ("AT&T", "at&t ATT", ["at&t"]),
         ("C++", "C++ and C+", ["C++"]),
@@ -154,6 +156,20 @@ def test_fields_look_only_there(field: str, found: list[str]) -> None:
         found, [word.title() for word in found],
     )  # fmt: skip
     assert words('"one"', text, "The one", url="https://example.org/one", author="One") == ["one", "one", "one"]
+
+
+def test_the_lead_is_title_and_first_paragraph_and_holds_the_whole_hit() -> None:
+    for blank in ("\n\n", " \n\n", "\n \n\n  ", " \r\n\r\n"):
+        assert words('lead:("china")', f"{blank}China sells.\n\nChina buys.") == ["China"]
+        assert words('"china" w/s "chips"', f"{blank}China sells chips.") == ["China", "chips"]
+    assert words('lead:("machine tools")', "machine\n\ntools") == []
+    assert words('body:("machine tools")', "machine\n\ntools") == ["machine\n\ntools"]
+
+
+def test_a_title_is_one_paragraph_whatever_empty_lines_it_holds() -> None:
+    assert words('"china" w/s "russia"', "", "China\n\nRussia") == ["China", "Russia"]
+    assert words('"china" w/s "russia"', "", "China sells.\n\nRussia buys.") == []
+    assert words('"china" w/p "russia"', "", "China sells.\n\nRussia buys.") == ["China", "Russia"]
 
 
 def test_hits_inside_exceptions_do_not_count() -> None:

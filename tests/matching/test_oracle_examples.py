@@ -186,6 +186,18 @@ def test_fields_are_separate_texts() -> None:
     assert evidence(Only("url", D), document) == ["dd"]
 
 
+def test_the_lead_holds_the_whole_of_a_hit() -> None:
+    assert evidence(Only("lead", A), Document(title="", text=" \n\naa\n\naa")) == ["aa"]
+    assert evidence(Only("lead", Quote("aa bb")), Document(title="", text="aa\n\nbb")) is None
+
+
+def test_a_title_is_one_paragraph() -> None:
+    assert evidence(near("s", 0, A, B), Document(title="aa\n\nbb", text="")) == ["aa", "bb"]
+    assert evidence(near("p", 0, A, B), Document(title="Then aa.\n\nThen bb.", text="")) == ["aa", "bb"]
+    assert evidence(near("s", 0, A, B), Document(title="Then aa.\n\nThen bb.", text="")) is None
+    assert evidence(near("s", 0, A, B), Document(title="", text="aa\n\nbb")) is None
+
+
 def test_unless_is_judged_over_the_whole_entry() -> None:
     assert evidence(Only("title", A), Document(title="aa", text="bb"), unless=B) is None
 

@@ -46,6 +46,15 @@ def test_paragraphs_end_at_empty_lines_and_end_sentences() -> None:
     assert parts(text, sentence_starts(text)) == wanted
 
 
+def test_an_empty_line_in_front_of_everything_ends_no_paragraph() -> None:
+    for blank in ("\n\n", " \n\n", "\n \n\n  ", " \r\n\r\n", " \u2029"):
+        assert paragraph_starts(f"{blank}a\n\nb") == [0, len(blank) + 3]
+
+
+def test_a_text_may_be_taken_for_one_paragraph() -> None:
+    assert sentence_starts("Alpha\n\nbeta. Gamma\n\ndelta", one_paragraph=True) == [0, 13]
+
+
 def test_one_line_end_is_no_paragraph() -> None:
     for end in ("\n", "\r\n", "\r", "\u2028"):
         assert paragraph_starts(f"a{end}b") == [0]
