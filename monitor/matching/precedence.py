@@ -14,6 +14,7 @@ from monitor.matching.expression import And, Count, Literal, Near, Node, Not, Or
 Report = Callable[[int, str], None]
 
 _LITERAL_OR_WORD = re.compile(r"\"[^\"]*\"|'[^']*'|[“„][^”“]*[”“]|\w+(?:[.\-*?]\w+)*[!*?]*")
+_NOT = re.compile(r"not\s*", re.IGNORECASE)
 
 
 class Operator(NamedTuple):
@@ -99,11 +100,12 @@ class Weaver:
         operands, operators = self._operands[begin:end], self._operators[begin : end - 1]
         if not operators:
             return operands[0].node
-        negation: Not | None = None
-        if self._is_bare_not(operands[0]):  # `not a w/5 b` has one legal reading: not (a w/5 b)
-            negation = operands[0].node  # type: ignore[assignment]
-            assert negation is not None
-            operands = [operands[0]._replace(node=negation.operand), *operands[1:]]
+        negations: list[int] = []  # where they begin
+        while self._is_bare_not(operands[0]):  # `not a w/5 b` has one legal reading: not (a w/5 b)
+            negations.append(operands[0].start)
+            sign = _NOT.match(self._source, operands[0].start)
+            inner = Operand(operands[0].node.operand, sign.end(), operands[0].end)  # type: ignore[union-attr]
+            operands = [inner, *operands[1:]]
         for index, operator in enumerate(operators[1:], 1):
             if not operator.same(operators[0]):
                 left = self._text(begin, begin + index + 1)
@@ -113,27 +115,32 @@ class Weaver:
                     f"({left}) {self._text_after(begin + index, end)}",
                     f"{self._text_before(begin, begin + index)} ({right})",
                 )
-        fit = [self._may_be_near(operand, operators[0]) for operand in operands]
+        negated = len(negations) % 2 == 1
+        fit = [self._may_be_near(operands, index, operators[0], negated) for index in range(len(operands))]
         if not all(fit):
             return None
         nodes = self._nodes(operands)
         if nodes is None:
             return None
         first, start, stop = operators[0], self._operands[begin].start, self._operands[end - 1].end
-        near = Near(
+        node: Node = Near(
             unit=first.unit, distance=first.distance, ordered=first.ordered, negated=first.negated,
             operands=nodes, start=start, end=stop,
         )  # fmt: skip
-        return near if negation is None else Not(operand=near, start=start, end=stop)
+        for start in reversed(negations):
+            node = Not(operand=node, start=start, end=stop)
+        return node
 
-    def _may_be_near(self, operand: Operand, operator: Operator) -> bool:
-        wrong = operand.node and _not_near(operand.node)
+    def _may_be_near(self, operands: list[Operand], index: int, operator: Operator, negated: bool) -> bool:
+        whole = operands[index].node
+        wrong = whole and _not_near(whole)
         if not wrong:
             return True
         sign = self._source[operator.start : operator.end]
-        other = next(part for part in self._operands if part is not operand and part.node is not operand.node)
+        other = operands[index - 1 if index else 1]
         mate = self._shown(other.start, other.end)
-        self._report(wrong.start, _rewriting(self._written, wrong, operand.node, sign, mate))
+        what, cure = _rewriting(self._written, wrong, whole, sign, mate, mate_first=index > 0)
+        self._report(wrong.start, f"{what}; write {f'not ({cure})' if negated else cure}")
         return False
 
     def _written(self, node: Node | None) -> str:
@@ -208,18 +215,24 @@ def _not_near(node: Node) -> Node | None:
     return node
 
 
-def _rewriting(written: Callable[[Node | None], str], wrong: Node, whole: Node | None, sign: str, mate: str) -> str:
-    """How to say what an operand of proximity cannot."""
+def _rewriting(
+    written: Callable[[Node | None], str], wrong: Node, whole: Node | None, sign: str, mate: str, *, mate_first: bool
+) -> tuple[str, str]:
+    """What an operand of proximity cannot be, and how to say it."""
+
+    def near(part: str) -> str:
+        return f"{mate} {sign} {part}" if mate_first else f"{part} {sign} {mate}"
+
     match wrong:
         case And():
-            parts = " and ".join(f"{written(part)} {sign} {mate}" for part in wrong.operands)
-            return f"'and' cannot stand inside proximity; write {parts}"
+            parts = " and ".join(near(written(part)) for part in wrong.operands)
+            return "'and' cannot stand inside proximity", parts
         case Not():
-            return f"'not' cannot stand inside proximity; write {mate} not {sign} {written(wrong.operand)}"
+            return "'not' cannot stand inside proximity", f"{mate} not {sign} {written(wrong.operand)}"
         case Within():
             inner = written(wrong.operand)
             inner = inner if inner.startswith("(") else f"({inner})" if " " in inner else inner
-            return f"a field is written round the whole proximity; write {wrong.field}:({inner} {sign} {mate})"
+            return "a field is written round the whole proximity", f"{wrong.field}:({near(inner)})"
         case _:
             inner = written(wrong.operand) if isinstance(wrong, Count) else written(whole)
-            return f"a count cannot stand inside proximity; write {inner} {sign} {mate} and {written(wrong)}"
+            return "a count cannot stand inside proximity", f"{near(inner)} and {written(wrong)}"
