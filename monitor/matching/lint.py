@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from typing import Final
 
 from monitor.errors import Fault
 from monitor.matching.book import Concept, RuleBook, Term, Theme
+from monitor.matching.everyday import BUSINESS_WORDS, COMMON_WORDS
 from monitor.matching.expression import Literal, Near, Node, Ref, children, leaves
 from monitor.matching.languages import speaks
 from monitor.matching.model import Mode
-from monitor.matching.scripts import CJK, HANGUL, OTHER, SOUTH_EAST, class_of
+from monitor.matching.scripts import (
+    ARABIC,
+    CJK,
+    CYRILLIC,
+    GREEK,
+    HANGUL,
+    HEBREW,
+    LATIN,
+    NEUTRAL,
+    OTHER,
+    SOUTH_EAST,
+    class_of,
+)
 from monitor.matching.terms import Exact, Form, Plain, Regex, TermFault, form_of, name
 
 _SHOWN = 5
@@ -43,12 +57,14 @@ def _form(term: Term) -> Form | TermFault:
 def _concepts(book: RuleBook) -> Iterator[Fault]:
     used = _used(book)
     alive = {book.concepts[key].path for key in used}
+    said = frozenset(_said(book))
     for concept in book.concepts.values():
         shared = "." in concept.key and concept.path in alive  # a vocabulary may hold more than one book needs
         if concept.key not in used and not shared:
             yield Fault(concept.path, concept.line, concept.column, f"concept '{concept.name}' is used by no rule")
         written = [(term, _form(term)) for term in concept.terms]
         yield from _short_names(concept, written)
+        yield from _everyday_names(concept, written, said)
         yield from _poor_terms(concept, [(term, form) for term, form in written if not term.name])
 
 
@@ -75,6 +91,27 @@ def _short_names(concept: Concept, written: list[tuple[Term, Form | TermFault]])
         more = f" and {len(short) - _SHOWN} more" if len(short) > _SHOWN else ""
         listed = ", ".join(short[:_SHOWN])
         message = f"short names of {concept.watchlist} are found in their exact case only: {listed}{more}"
+        yield Fault(concept.path, concept.line, concept.column, message)
+
+
+def _said(book: RuleBook) -> Iterator[str]:
+    """Single words that concepts look for as words, not as names of a list."""
+    for concept in book.concepts.values():
+        for form in (form_of(term.text) for term in concept.terms if not term.name):
+            if isinstance(form, Plain):
+                yield from (needle for needle in form.needles if needle.isalpha())
+
+
+def _everyday_names(
+    concept: Concept, written: list[tuple[Term, Form | TermFault]], said: Collection[str]
+) -> Iterator[Fault]:
+    """Names of which, without the legal form, a word is left that is met everywhere: `China Limited`, `Global Ltd`."""
+    names = [(term.text, form.needles) for term, form in written if term.name and isinstance(form, Plain)]
+    poor = [text for text, needles in names if any(needle in BUSINESS_WORDS or needle in said for needle in needles)]
+    if poor:
+        more = f" and {len(poor) - _SHOWN} more" if len(poor) > _SHOWN else ""
+        listed = ", ".join(poor[:_SHOWN])
+        message = f"names of {concept.watchlist} are found wherever an everyday word stands: {listed}{more}"
         yield Fault(concept.path, concept.line, concept.column, message)
 
 
@@ -115,6 +152,8 @@ def _poor(term: Term, form: Form) -> Iterator[str]:
         if not term.text.isascii() and re.search(r"\\[wWbB]", term.text):
             yield f"\\w and \\b know a-z alone (RE2 syntax): in '{term.text}' write \\pL for a letter of any alphabet"
         return
+    if term.text.lower() in COMMON_WORDS:
+        yield f"'{term.text}' is met in almost every text of its language"
     longest = max(form.needles, key=len)
     classes = list(map(class_of, longest))
     kinds, letters = set(classes), len(classes) - classes.count(OTHER)
@@ -129,15 +168,36 @@ def _poor(term: Term, form: Form) -> Iterator[str]:
 
 
 def _uncovered(book: RuleBook, languages: Collection[str]) -> Iterator[Fault]:
-    """Concepts that name languages, but not one that the sources use."""
-    wanted = sorted({code.lower().partition("-")[0] for code in languages} - {"en"})
+    """Concepts without terms in a language of the sources: by the keys or, where there are none, by the script."""
+    wanted = sorted({code.lower().partition("-")[0] for code in languages})
     for key in sorted(_used(book)):
         concept = book.concepts[key]
-        own = {term.language for term in concept.terms if term.language is not None}
-        missing = [language for language in wanted if not any(speaks(code, [language]) for code in own)]
-        if own and missing:
+        own = {term.language or "en" for term in concept.terms}
+        if any(term.language for term in concept.terms):
+            missing = [language for language in wanted if not any(speaks(code, [language]) for code in own)]
+        elif concept.include or concept.watchlist or not any(map(_is_prose, concept.terms)):
+            continue
+        else:
+            scripts = {class_of(char) for term in concept.terms for char in term.text}
+            missing = [language for language in wanted if _SCRIPTS.get(language, LATIN) not in scripts]
+        if missing:
             message = f"concept '{concept.name}' has no terms in {', '.join(missing)}, which sources are written in"
             yield Fault(concept.path, concept.line, concept.column, message)
+
+
+def _is_prose(term: Term) -> bool:
+    """Whether a term is words of some language, not a number, an acronym or what must stand exactly so."""
+    letters = any(class_of(char) not in (OTHER, NEUTRAL) for char in term.text)
+    return letters and not term.text.isupper() and not term.text.startswith(("=", "/"))
+
+
+_SCRIPTS: Final = (
+    dict.fromkeys(("zh", "ja"), CJK)
+    | dict.fromkeys(("be", "bg", "kk", "ky", "mk", "mn", "ru", "sr", "tg", "uk"), CYRILLIC)
+    | dict.fromkeys(("ar", "fa", "ps", "ug", "ur"), ARABIC)
+    | {"el": GREEK, "he": HEBREW, "ko": HANGUL}
+    | dict.fromkeys(("km", "lo", "my", "th"), SOUTH_EAST)
+)
 
 
 # --- themes
