@@ -189,7 +189,9 @@ def _theme() -> Schema:
                 "tags": _words("For routes."),
                 "use": _words("Shared vocabularies: rules/concepts/<name>.yaml."),
                 "close_after": _duration("No new entry of the story that long: the alert closes."),
-                "near_misses": {"oneOf": [_number("At most so many in a digest; not acted on yet."), _choice(("off",))]},
+                "near_misses": {
+                    "oneOf": [_number("At most so many in a digest; not acted on yet."), _choice(("off",))]
+                },
                 "receipt": _flag("Tell the owner what a change of the rules changes."),
                 "rematch": _duration("How far back changed rules are run on adoption; 0: not at all."),
                 "concepts": _concepts(),
