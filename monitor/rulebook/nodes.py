@@ -18,6 +18,9 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no rule file may hold: control characters, halves of surrogate pairs."""
 
+MAX_FAULTS = 100
+"""Of one file that are listed."""
+
 _ESCAPE_DIGITS = {"x": 2, "u": 4, "U": 8}
 _EXCERPT_WIDTH = 110
 
@@ -110,6 +113,11 @@ class Node(msgspec.Struct, frozen=True, gc=False):
         """A fault at this node, or at a character of its text."""
         line, column = (self.line, self.column) if offset is None else self.place(offset)
         return self.file.fault(line, column, message)
+
+
+def too_many(path: str, count: int) -> Fault:
+    """Says how many faults a file has of which `MAX_FAULTS` are listed."""
+    return Fault(path, 0, 0, f"{count:,} faults; {MAX_FAULTS} are listed")
 
 
 def _source_offset(node: Node, offset: int) -> int:

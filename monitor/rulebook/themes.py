@@ -13,14 +13,12 @@ from monitor.errors import Fault
 from monitor.matching.book import RuleBook
 from monitor.rulebook.concepts import DraftConcept, read_vocabulary
 from monitor.rulebook.document import MAX_CHARACTERS, parse
+from monitor.rulebook.nodes import MAX_FAULTS, too_many
 from monitor.rulebook.resolve import Resolver
 from monitor.rulebook.theme_file import DraftTheme, read_theme
 from monitor.rulebook.watchlists import MAX_NAMES, Watchlist, read_watchlist
 
 MAX_BYTES = 32_000_000
-MAX_FAULTS = 100
-"""Of one file that are shown."""
-
 ROOT = "rules/"
 _YAML = (".yaml", ".yml")
 _LISTS = (".csv", ".txt")
@@ -81,7 +79,7 @@ class FaultList(list[Fault]):
     def all(self) -> list[Fault]:
         """Those kept and, of each file that has more, how many it has."""
         many = [(path, count) for path, count in self._counts.items() if count > MAX_FAULTS]
-        return [*self, *(Fault(path, 0, 0, f"{count:,} faults; {MAX_FAULTS} are listed") for path, count in many)]
+        return [*self, *(too_many(path, count) for path, count in many)]
 
 
 def revision_of(files: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from monitor.core.variables import name_problem, variables
 from monitor.errors import Fault
 from monitor.rulebook.document import Fields, Node
+from monitor.rulebook.nodes import MAX_FAULTS, too_many
 
 VARIABLE = re.compile(r"\$\{[^}]*\}")
 
@@ -51,7 +52,9 @@ def unseen(node: Node, message: str) -> Fault:
 
 
 def veiled(faults: Iterable[Fault]) -> list[Fault]:
-    """The faults, without the excerpt of a line that another one must not show."""
+    """The faults of a file, as many as are listed, without the excerpt of a line that another one must not show."""
     found = list(faults)
     hidden = {fault.line for fault in found if not fault.excerpt}
+    if len(found) > MAX_FAULTS:
+        found = [*found[:MAX_FAULTS], too_many(found[0].path, len(found))]
     return [replace(fault, excerpt="") if fault.line in hidden else fault for fault in found]

@@ -228,3 +228,12 @@ def test_the_shipped_list_is_sound() -> None:
     sources, faults = load(Path("seeds/sources.yaml").read_text("utf-8"))
     assert faults == []
     assert len([source for source in sources if source.kind is Kind.FEED]) >= 12
+
+
+def test_of_many_faults_their_number_is_said_and_no_secret() -> None:
+    keys = "".join(f"    key{number}: x\n" for number in range(200))
+    header = "headers: {Authorization: a-secret, Key: another-secret}"
+    sources, faults = load(f"sources:\n  - id: a\n    path: documents/\n{keys}  - {{id: b, url: x, {header}}}\n")
+    assert sources == (SEED_FOLDER,)
+    assert len(faults) == 101 and faults[-1].message.endswith(" faults; 100 are listed")
+    assert not any("secret" in fault.excerpt for fault in faults)

@@ -12,7 +12,8 @@ from monitor.errors import Fault
 from monitor.matching.book import RuleBook
 from monitor.matching.model import Mode, Severity
 from monitor.rulebook import themes
-from monitor.rulebook.themes import MAX_FAULTS, load_rules, read_rule_files, revision_of
+from monitor.rulebook.nodes import MAX_FAULTS
+from monitor.rulebook.themes import load_rules, read_rule_files, revision_of
 
 PLACES = "concepts:\n  china: [China]\n  russia: [Russia]\n"
 THEME = """\
