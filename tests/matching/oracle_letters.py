@@ -6,7 +6,8 @@ Written from rules.md ("Terms", "Exact meaning") alone, without sight of the eng
   not among the one to three signs of a gap. A hit that runs over one spans it; one before or after it does not.
 * A letter and the combining marks that belong to it are one sign; a hit never ends between them. In Latin, Greek and
   Cyrillic every mark belongs to its letter; elsewhere those that compose canonically with what stands before them.
-* A Cyrillic stress mark is an acute or grave, save where it makes a letter of its own (ѓ, ќ).
+* A Cyrillic stress mark is an acute or grave, save where it makes a letter of its own (ѓ, ќ). An ё with a second pair
+  of dots is an е with a mark, as is any letter that does not compose with its mark.
 * Full-width forms are those of the whole block, so half-width Kana too; the strokes of ł, ø, đ are accents; æ, œ and
   the presentation forms of Latin and Arabic are ligatures.
 * Digits belong to the alphabetic letters they touch, those before them first (`A5б` is `A5`, `б`); alone, they are a
@@ -123,7 +124,7 @@ def folded(letter: str) -> str:
             if not stress and not yo:
                 kept += mark
         parts = kept
-    return unicodedata.normalize("NFC", parts).casefold()
+    return unicodedata.normalize("NFC", parts).casefold().replace("ё", "е\u0308")  # a second pair of dots makes no ё
 
 
 @lru_cache(maxsize=4096)
