@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from sqlalchemy import create_engine
 
 from monitor.core import events as ev
 from monitor.core.views import ALL, View
@@ -99,8 +100,7 @@ def append_and_stop(pipe: Connection, url: str, commit: Commit) -> None:
 def append_as_nobody(pipe: Connection, url: str, commit: Commit) -> None:
     """Append without a right to write to the file, and tell what came of it."""
     if os.geteuid() == 0:
-        with suppress(MonitorError):
-            open_store("sqlite://", views=ALL, clock=ManualClock(), entropy=entropy())  # nobody may import nothing
+        create_engine(url).dispose()  # imports what nobody may not read
         os.setegid(65534)
         os.seteuid(65534)
     try:
