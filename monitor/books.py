@@ -12,8 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from monitor import __version__
 from monitor.core import views
 from monitor.core.entries import Kind, Source, Tier
@@ -35,8 +33,6 @@ from monitor.sources.addresses import Networks, parse_networks, written_refusal
 
 if TYPE_CHECKING:
     from monitor.receivers.email import SmtpServer
-
-log = structlog.get_logger()
 
 RECEIVERS_FILE = "rules/receivers.yaml"
 SOURCES_FILE = "seeds/sources.yaml"
@@ -129,7 +125,9 @@ class Books:
         try:
             return self._compile(files, unread)
         except Exception as error:  # a defect of this program must not end a daemon that has a book to go on with
-            log.exception("rules could not be compiled")
+            import structlog  # `monitor check` reads this module too, and needs no log
+
+            structlog.get_logger().exception("rules could not be compiled")
             message = f"not compiled ({type(error).__name__}: {error}): a defect of this program, which please report"
             return None, [*unread, Fault("rules/", 0, 0, message)]
 

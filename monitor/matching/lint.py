@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from monitor.errors import Fault
@@ -57,12 +57,13 @@ def _form(term: Term) -> Form | TermFault:
 def _concepts(book: RuleBook) -> Iterator[Fault]:
     used = _used(book)
     alive = {book.concepts[key].path for key in used}
-    said = frozenset(_said(book))
-    for concept in book.concepts.values():
+    forms = {key: [(term, _form(term)) for term in concept.terms] for key, concept in book.concepts.items()}
+    said = frozenset(_said(forms.values()))
+    for key, concept in book.concepts.items():
         shared = "." in concept.key and concept.path in alive  # a vocabulary may hold more than one book needs
         if concept.key not in used and not shared:
             yield Fault(concept.path, concept.line, concept.column, f"concept '{concept.name}' is used by no rule")
-        written = [(term, _form(term)) for term in concept.terms]
+        written = forms[key]
         yield from _short_names(concept, written)
         yield from _everyday_names(concept, written, said)
         yield from _poor_terms(concept, [(term, form) for term, form in written if not term.name])
@@ -94,11 +95,11 @@ def _short_names(concept: Concept, written: list[tuple[Term, Form | TermFault]])
         yield Fault(concept.path, concept.line, concept.column, message)
 
 
-def _said(book: RuleBook) -> Iterator[str]:
+def _said(forms: Iterable[list[tuple[Term, Form | TermFault]]]) -> Iterator[str]:
     """Single words that concepts look for as words, not as names of a list."""
-    for concept in book.concepts.values():
-        for form in (form_of(term.text) for term in concept.terms if not term.name):
-            if isinstance(form, Plain):
+    for written in forms:
+        for term, form in written:
+            if isinstance(form, Plain) and not term.name:
                 yield from (needle for needle in form.needles if needle.isalpha())
 
 
